@@ -1,0 +1,1 @@
+"""One API server: credentials, requests with retries, bulk writes and watch caches."""

@@ -1,0 +1,1 @@
+"""Many serfs: topology, inventory, runtimes, pinned tools and their processes."""

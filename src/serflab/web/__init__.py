@@ -1,0 +1,1 @@
+"""The viewer: the REST API and the page on port 8080."""
