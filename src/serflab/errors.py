@@ -1,7 +1,7 @@
 """The exceptions of serflab, written for the person who reads them.
 
-Every error that reaches the edge of a program is a `SerflabError`: its text says what happened and where, its `hint` what to do,
-and its `exit_status` is the status of the process (1 something failed, 2 bad usage or input).
+Every error that reaches the edge of a program is a `SerflabError`: its text says what happened and where, its
+`hint` what to do, and its `exit_status` is the status of the process (1 something failed, 2 bad usage or input).
 """
 
 from __future__ import annotations
