@@ -1,0 +1,1 @@
+"""The pinned programs of a lab: which there are, and where this machine gets them from."""
