@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 METRICS: Final = ("cpu", "memory", "power", "psi")
+DEFAULT_TICK_SECONDS: Final = 30.0
 
 NodeMode = Literal["single", "per_namespace", "pool"]
 PsiAggregation = Literal["max", "avg", "sum"]
@@ -118,7 +119,7 @@ class EmulationConfig:
     namespaces: tuple[str, ...]
     pods: tuple[PodTrace, ...]
     annotation_keys: AnnotationKeys = field(default_factory=AnnotationKeys)
-    tick_seconds: float = 30.0
+    tick_seconds: float = DEFAULT_TICK_SECONDS
     psi_aggregation: PsiAggregation = "max"
     node_series: Series | None = None
     fingerprint: str = ""
