@@ -15,7 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from serflab.errors import SerflabError
 from serflab.lab.tools import golang
@@ -26,24 +26,10 @@ from serflab.lab.tools.sources import Downloads, find_on_path
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from serflab.lab.progress import Progress
+
 CACHE_ENV = "SERFLAB_CACHE"
 _BUILD_SPACE_GIB = 6.0
-
-
-class Progress(Protocol):
-    """Where the toolbox tells how far it is; the command line draws it."""
-
-    def say(self, text: str) -> None:
-        """Tell one thing that happened."""
-
-    def start(self, task: str) -> None:
-        """Begin a task, such as `building kwok, kubectl`."""
-
-    def advance(self, task: str, done: int, total: int, unit: str) -> None:
-        """Tell how far the task is; `total` is 0 when nobody knows."""
-
-    def finish(self, task: str) -> None:
-        """End the task."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,227 @@
+"""supervisord, which starts, restarts and stops the programs of a lab.
+
+Its configuration is written from `Program`s; it is spoken to over its XML-RPC API on a Unix socket
+(https://supervisord.org/api.html). A program is started by whoever knows that what it needs is ready, hence
+`autostart=false`; once started, supervisord keeps it running.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from supervisor.xmlrpc import Faults, SupervisorTransport
+
+from serflab.errors import SerflabError
+from serflab.lab.inventory import write_atomically
+from serflab.lab.processes import LAB_ENV
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_LOG_BYTES = "10MB"
+_SOCKET_PATH_BYTES = 90
+_START_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program of a group: its command, its log file and what its environment has beyond the lab's."""
+
+    group: str
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    directory: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def full_name(self) -> str:
+        """Return `group:name`, as supervisord calls it."""
+        return f"{self.group}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramState:
+    """What supervisord says of a program: STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL or UNKNOWN."""
+
+    state: str
+    pid: int
+    problem: str
+    uptime: float
+
+
+class Supervisor:
+    """The supervisord of one lab, running or not."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._directory = state_dir / "supervisor"
+        self._socket = _socket_path(self._directory)
+
+    @property
+    def log(self) -> Path:
+        """Return supervisord's own log."""
+        return self._directory / "supervisord.log"
+
+    def is_running(self) -> bool:
+        """Whether supervisord answers."""
+        try:
+            self._call("getState")
+        except SerflabError:
+            return False
+        return True
+
+    def configure(self, programs: Iterable[Program]) -> None:
+        """Make these the programs of the lab.
+
+        Starts supervisord where it does not run; else adds the groups that are new, and stops and replaces those whose
+        programs changed. Nothing is started. Groups that are not named any more are stopped and removed.
+        """
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(self._directory / "supervisord.conf", self._configuration(list(programs)))
+        if not self.is_running():
+            self._start()
+            return
+        [[added, changed, removed]] = self._call("reloadConfig")
+        for group in (*changed, *removed):
+            self._call("stopProcessGroup", group)
+            self._call("removeProcessGroup", group)
+        for group in (*added, *changed):
+            self._call("addProcessGroup", group)
+
+    def start(self, name: str) -> bool:
+        """Start the program `group:name`; return False when it ran already."""
+        try:
+            self._call("startProcess", name, False)  # noqa: FBT003 - positional in the protocol: do not wait
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == Faults.ALREADY_STARTED:
+                return False
+            raise SerflabError(f"supervisord could not start {name}: {fault.faultString}") from fault
+        return True
+
+    def stop(self, name: str) -> None:
+        """Stop the program `group:name`, or with `group:*` all programs of a group, and wait for their end."""
+        try:
+            if name.endswith(":*"):
+                self._call("stopProcessGroup", name.removesuffix(":*"))
+            else:
+                self._call("stopProcess", name)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode not in {Faults.NOT_RUNNING, Faults.BAD_NAME}:
+                raise SerflabError(f"supervisord could not stop {name}: {fault.faultString}") from fault
+
+    def states(self) -> dict[str, ProgramState]:
+        """Return the state of every program by `group:name`."""
+        return {
+            f"{info['group']}:{info['name']}": ProgramState(
+                info["statename"], info["pid"], info["spawnerr"], max(0.0, float(info["now"] - info["start"]))
+            )
+            for info in self._call("getAllProcessInfo")
+        }
+
+    def state(self, name: str) -> ProgramState:
+        """Return the state of the program `group:name`."""
+        info = self._call("getProcessInfo", name)
+        return ProgramState(
+            info["statename"], info["pid"], info["spawnerr"], max(0.0, float(info["now"] - info["start"]))
+        )
+
+    def shut_down(self) -> None:
+        """Stop all programs side by side, then supervisord itself; returns when it has ended or nothing answers."""
+        if self.is_running():
+            self._call("stopAllProcesses")
+            self._call("shutdown")
+            deadline = time.monotonic() + _START_SECONDS
+            while self.is_running() and time.monotonic() < deadline:
+                time.sleep(0.05)
+        if self._socket.parent != self._directory:
+            shutil.rmtree(self._socket.parent, ignore_errors=True)
+
+    def _start(self) -> None:
+        environment = {**os.environ, LAB_ENV: str(self._state_dir)}
+        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._directory / "supervisord.conf")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.is_running():
+            if done.returncode != 0 or time.monotonic() > deadline:
+                said = (done.stderr or done.stdout).strip()
+                raise SerflabError(f"supervisord did not start: {said or 'no answer'}", hint=f"its log is {self.log}")
+            time.sleep(0.02)
+
+    def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - each method of the protocol has its own
+        transport = SupervisorTransport(None, None, serverurl=f"unix://{self._socket}")
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as server:
+            try:
+                return getattr(server.supervisor, method)(*arguments)
+            except (OSError, HTTPException) as error:
+                hint = "`serflab up` starts it"
+                raise SerflabError(
+                    f"the lab's supervisor does not answer on {self._socket}: {error}", hint=hint
+                ) from error
+
+    def _configuration(self, programs: list[Program]) -> str:
+        _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = 65536 if most_files == resource.RLIM_INFINITY else min(65536, most_files)
+        sections = [
+            f"[unix_http_server]\nfile={_escape(self._socket)}\nchmod=0700\n",
+            (
+                f"[supervisord]\nlogfile={_escape(self.log)}\nlogfile_maxbytes={_LOG_BYTES}\nlogfile_backups=1\n"
+                f"pidfile={_escape(self._directory / 'supervisord.pid')}\nchildlogdir={_escape(self._directory)}\n"
+                f"minfds={files}\nminprocs=1\n"
+            ),
+            (
+                "[rpcinterface:supervisor]\n"
+                "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
+            ),
+            f"[supervisorctl]\nserverurl=unix://{_escape(self._socket)}\n",
+        ]
+        groups: dict[str, list[str]] = {}
+        for program in programs:
+            section = f"{program.group}-{program.name}"
+            groups.setdefault(program.group, []).append(section)
+            sections.append(_program_section(section, program))
+        sections += [f"[group:{group}]\nprograms={','.join(names)}\n" for group, names in groups.items()]
+        return "\n".join(sections)
+
+
+def _program_section(section: str, program: Program) -> str:
+    environment = ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(program.env.items()))
+    return (
+        f"[program:{section}]\n"
+        f"process_name={program.name}\n"
+        f"command={_escape(shlex.join(program.command))}\n"
+        f"directory={_escape(program.directory)}\n"
+        f"environment={environment}\n"
+        "autostart=false\nautorestart=true\nstartsecs=1\nstartretries=1000000\n"
+        "stopwaitsecs=8\nstopasgroup=false\nkillasgroup=true\n"
+        f"redirect_stderr=true\nstdout_logfile={_escape(program.log)}\n"
+        f"stdout_logfile_maxbytes={_LOG_BYTES}\nstdout_logfile_backups=1\n"
+    )
+
+
+def _escape(text: object) -> str:
+    """Write a value so that supervisord, which expands %(name)s, reads it as it is."""
+    return str(text).replace("%", "%%")
+
+
+def _socket_path(directory: Path) -> Path:
+    """Return the socket's path: in the directory, or elsewhere where the system's limit would be passed."""
+    path = directory / "supervisor.sock"
+    if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"serflab-{os.getuid()}-{digest}" / "supervisor.sock"
