@@ -1,1 +1,1 @@
-"""The viewer: the REST API and the page on port 8080."""
+"""The viewer: its REST API and its page, thin over `serflab.lab`."""

@@ -1,0 +1,170 @@
+"""One serf as the viewer sees it: its nodes, namespaces and pods kept up to date by watches, and whether it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from serflab.errors import SerflabError
+from serflab.kube.client import ONCE, ApiClient
+from serflab.kube.credentials import load_credentials
+from serflab.kube.watch import WatchCache
+from serflab.lab.cluster_objects import (
+    NamespaceRecord,
+    NodeRecord,
+    PodRecord,
+    namespace_record,
+    node_record,
+    pod_record,
+)
+from serflab.traces.check import load_config
+from serflab.traces.model import AnnotationKeys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serflab.lab.inventory import Serf
+
+log = logging.getLogger(__name__)
+
+READY = "ready"
+CONNECTING = "connecting"
+UNREACHABLE = "unreachable"
+
+_RETRY_SECONDS = 2.0
+_HEARTBEAT_SECONDS = 3.0
+_REQUEST_TIMEOUT_SECONDS = 4.0
+# Read through to etcd, so that an API server that has lost its store does not pass for a working one.
+_HEARTBEAT_PATH = "/api/v1/namespaces/kube-system"
+
+
+class ClusterView:
+    """Follows one serf until its `run` is cancelled; everything else may be read from any thread.
+
+    What was last known of a serf stays readable while it does not answer; `stale_since` says from when it is.
+    """
+
+    def __init__(self, serf: Serf) -> None:
+        self.serf = serf
+        self.version = ""
+        self._pods: WatchCache[PodRecord] | None = None
+        self._nodes: WatchCache[NodeRecord] | None = None
+        self._namespaces: WatchCache[NamespaceRecord] | None = None
+        self._error = ""
+        self._silent_since: float | None = None
+
+    async def run(self) -> None:
+        """Follow the cluster, for ever: whatever goes wrong is told by `state` and tried again."""
+        while True:
+            try:
+                await self._follow()
+            except* SerflabError as group:
+                self._failed(str(getattr(group.exceptions[0], "message", group.exceptions[0])))
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _follow(self) -> None:
+        credentials = await asyncio.to_thread(load_credentials, self.serf.kubeconfig)
+        keys = await asyncio.to_thread(annotation_keys, self.serf.config)
+        async with ApiClient(credentials, retry=ONCE, timeout=_REQUEST_TIMEOUT_SECONDS) as client:
+            self._nodes = WatchCache(client, "/api/v1/nodes", node_record)
+            self._namespaces = WatchCache(client, "/api/v1/namespaces", namespace_record)
+            self._pods = WatchCache(client, "/api/v1/pods", pod_record(keys))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._heartbeat(client))
+                for cache in (self._nodes, self._namespaces, self._pods):
+                    group.create_task(cache.run())
+
+    async def _heartbeat(self, client: ApiClient) -> None:
+        """Notice within seconds that the server hangs: a watch alone would wait for its next bookmark."""
+        while True:
+            try:
+                await client.get(_HEARTBEAT_PATH)
+                if self._silent_since is not None or not self.version:
+                    self.version = str((await client.get("/version")).get("gitVersion", ""))
+                self._silent_since, self._error = None, ""
+            except SerflabError as error:
+                self._failed(error.message)
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+    def _failed(self, message: str) -> None:
+        if self._silent_since is None:
+            self._silent_since = time.time()
+            log.warning("%s: %s", self.serf.name, message)
+        self._error = message
+
+    @property
+    def synced(self) -> bool:
+        """Whether the cluster was read completely at least once."""
+        return all(cache is not None and cache.synced for cache in (self._nodes, self._namespaces, self._pods))
+
+    @property
+    def state(self) -> str:
+        """Return `ready`, `connecting` (not yet known) or `unreachable`."""
+        if self._error:
+            return UNREACHABLE
+        caches = (self._nodes, self._namespaces, self._pods)
+        if all(cache is not None and cache.connected for cache in caches):
+            return READY
+        if self.synced or any(cache is not None and cache.last_error for cache in caches):
+            return UNREACHABLE
+        return CONNECTING
+
+    @property
+    def stale_since(self) -> float | None:
+        """Return since when (epoch seconds) what is shown may be old; None when it is current."""
+        if self.state == READY:
+            return None
+        moments = [self._silent_since]
+        moments += [
+            cache.disconnected_since for cache in (self._nodes, self._namespaces, self._pods) if cache is not None
+        ]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    @property
+    def error(self) -> str:
+        """Return why the serf is not ready, empty when it is."""
+        if self.state == READY:
+            return ""
+        for cache in (self._nodes, self._namespaces, self._pods):
+            if cache is not None and cache.last_error is not None and not self._error:
+                return str(getattr(cache.last_error, "message", cache.last_error))
+        return self._error
+
+    # The caches are changed by the loop's thread. Copying the values of a dict is one step of the interpreter,
+    # so a reader in another thread gets a whole picture.
+
+    @property
+    def pods(self) -> list[PodRecord]:
+        """Return the pods that are known."""
+        return list(self._pods.objects.values()) if self._pods else []
+
+    @property
+    def nodes(self) -> list[NodeRecord]:
+        """Return the Kubernetes nodes that are known."""
+        return list(self._nodes.objects.values()) if self._nodes else []
+
+    @property
+    def namespaces(self) -> list[NamespaceRecord]:
+        """Return the namespaces that are known."""
+        return list(self._namespaces.objects.values()) if self._namespaces else []
+
+    def phases(self) -> Counter[str]:
+        """Return how many pods there are in each phase."""
+        return Counter(pod.phase for pod in self.pods)
+
+
+def annotation_keys(config: Path) -> AnnotationKeys:
+    """Return the annotation keys of a serf's config; the usual ones where it cannot be read."""
+    with contextlib.suppress(OSError, SerflabError):
+        return _keys(config, config.stat().st_mtime_ns)
+    return AnnotationKeys()
+
+
+@functools.lru_cache(maxsize=64)
+def _keys(config: Path, _modified: int) -> AnnotationKeys:
+    return load_config(config).annotation_keys

@@ -1,0 +1,273 @@
+"""The lab as it is now, watched in the background: topology, inventory, clusters and load.
+
+One thread runs one asyncio loop, in which every serf has its watches and Prometheus one poller. Readers in other
+threads take what is there; nothing that they call waits for a cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import aiohttp
+
+from serflab.errors import InputError, SerflabError
+from serflab.lab.cluster_view import ClusterView
+from serflab.lab.inventory import FILE_NAME, Inventory, Serf, load_inventory
+from serflab.lab.load import LabLoad, Load, read_load
+from serflab.lab.prometheus_query import Prometheus, PrometheusError
+from serflab.lab.topology import Topology, load_topology
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+    from typing import Any
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_FOLLOW_SECONDS = 1.0
+_POLL_SECONDS = 3.0
+_CALL_TIMEOUT_SECONDS = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLoad:
+    """The last known load of a serf, and since when (epoch seconds) nothing newer came; None while it is current."""
+
+    load: Load
+    stale_since: float | None = None
+
+
+@dataclass(slots=True)
+class _Serf:
+    view: ClusterView
+    task: asyncio.Task[None]
+
+
+@dataclass(slots=True)
+class _Files:
+    """The two files that say what the lab is, as last read; `modified` tells whether they changed since."""
+
+    modified: tuple[int, ...] = ()
+    topology: Topology | None = None
+    topology_error: InputError | None = None
+    inventory: Inventory | None = None
+    inventory_error: str = "the viewer has just started"
+
+
+@dataclass(slots=True)
+class _Poll:
+    """What the last polls of Prometheus brought."""
+
+    lab: LabLoad = field(default_factory=LabLoad)
+    succeeded: bool = False
+    error: str = ""
+    stale_since: float | None = None
+    loads: dict[str, tuple[Load, float]] = field(default_factory=dict)
+
+
+class LabObserver:
+    """Follows one lab from `start` to `stop`; the files may appear, change and vanish meanwhile.
+
+    `topology_file` and `prometheus` are used while no lab is up in `state_dir`: an inventory names its own.
+    """
+
+    def __init__(self, topology_file: Path, state_dir: Path, prometheus: str) -> None:
+        self.started = time.time()
+        self._topology_file = topology_file
+        self._state_dir = state_dir
+        self._prometheus_default = prometheus
+        self._files = _Files()
+        self._serfs: dict[str, _Serf] = {}
+        self._poll = _Poll()
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._ready = threading.Event()
+        self._prometheus: Prometheus | None = None
+        self._thread = threading.Thread(target=self._run, name="lab observer", daemon=True)
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Start to follow the lab; returns once topology and inventory were read."""
+        self._thread.start()
+        self._ready.wait(timeout=10)
+
+    def stop(self) -> None:
+        """Stop to follow the lab and close its connections."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._main())
+        finally:
+            self._loop.close()
+
+    async def _main(self) -> None:
+        async with aiohttp.ClientSession() as session:
+            await self._read_files(session)
+            self._ready.set()
+            tasks = [asyncio.create_task(self._follow_files(session)), asyncio.create_task(self._poll_prometheus())]
+            await self._stop.wait()
+            tasks += [serf.task for serf in self._serfs.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- the files ---
+
+    async def _follow_files(self, session: aiohttp.ClientSession) -> None:
+        while True:
+            await asyncio.sleep(_FOLLOW_SECONDS)
+            if self._modified() != self._files.modified:
+                await self._read_files(session)
+
+    def _modified(self) -> tuple[int, ...]:
+        inventory = self._files.inventory
+        topology = inventory.topology if inventory else self._topology_file
+        return _stamp(self._state_dir / FILE_NAME) + _stamp(topology)
+
+    async def _read_files(self, session: aiohttp.ClientSession) -> None:
+        files = _Files()
+        try:
+            files.inventory, files.inventory_error = await asyncio.to_thread(load_inventory, self._state_dir), ""
+        except SerflabError as error:
+            files.inventory_error = error.message
+        except (KeyError, TypeError) as error:
+            files.inventory_error = f"{self._state_dir / FILE_NAME} was written by another version ({error!r})"
+        topology_file = files.inventory.topology if files.inventory else self._topology_file
+        try:
+            files.topology = await asyncio.to_thread(load_topology, topology_file)
+        except InputError as error:
+            files.topology_error = error
+        self._files = files
+        files.modified = self._modified()
+        url = files.inventory.prometheus if files.inventory else self._prometheus_default
+        if self._prometheus is None or self._prometheus.url != url.rstrip("/"):
+            self._prometheus, self._poll = Prometheus(session, url), _Poll()
+        self._follow_serfs(files.inventory.serfs if files.inventory else ())
+
+    def _follow_serfs(self, serfs: tuple[Serf, ...]) -> None:
+        wanted = {serf.name: serf for serf in serfs}
+        for name, followed in list(self._serfs.items()):
+            if wanted.get(name) != followed.view.serf:
+                followed.task.cancel()
+                del self._serfs[name]
+                self._poll.loads.pop(name, None)
+        for name, serf in wanted.items():
+            if name not in self._serfs:
+                view = ClusterView(serf)
+                self._serfs[name] = _Serf(view, self._loop.create_task(view.run(), name=f"view of {name}"))
+
+    # --- Prometheus ---
+
+    async def _poll_prometheus(self) -> None:
+        while True:
+            prometheus = self._prometheus
+            if prometheus is not None:
+                await self._poll_once(prometheus, self._poll)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _poll_once(self, prometheus: Prometheus, poll: _Poll) -> None:
+        try:
+            lab = await read_load(prometheus)
+        except PrometheusError as error:
+            if poll.stale_since is None:
+                poll.stale_since = time.time()
+                # A viewer without a lab is an ordinary state and no reason for a warning every few seconds.
+                log.log(logging.WARNING if self._files.inventory else logging.INFO, "%s", error.message)
+            poll.error = error.message
+            return
+        now = time.time()
+        poll.loads.update({serf: (load, now) for serf, load in lab.loads.items()})
+        poll.lab, poll.succeeded, poll.error, poll.stale_since = lab, True, "", None
+
+    # --- what readers ask ---
+
+    @property
+    def topology(self) -> Topology:
+        """Return the topology; raises its `InputError` while the file cannot be used."""
+        files = self._files
+        if files.topology is None:
+            raise files.topology_error or SerflabError("the topology was not read yet", hint="ask again in a second")
+        return files.topology
+
+    @property
+    def topology_or_none(self) -> Topology | None:
+        """Return the topology, None while the file cannot be used."""
+        return self._files.topology
+
+    @property
+    def inventory(self) -> Inventory | None:
+        """Return the inventory of the lab, None while no lab is up."""
+        return self._files.inventory
+
+    @property
+    def inventory_error(self) -> str:
+        """Return why there is no inventory, empty when there is one."""
+        return self._files.inventory_error
+
+    def cluster(self, serf: str) -> ClusterView | None:
+        """Return the view of a serf that is up, None for any other name."""
+        followed = self._serfs.get(serf)
+        return followed.view if followed else None
+
+    @property
+    def prometheus_url(self) -> str:
+        """Return where Prometheus is looked for."""
+        return self._prometheus.url if self._prometheus else self._prometheus_default
+
+    @property
+    def prometheus_error(self) -> str:
+        """Return why Prometheus does not answer, empty when it does."""
+        return self._poll.error or ("" if self._poll.succeeded else "Prometheus was not asked yet")
+
+    @property
+    def prometheus_stale_since(self) -> float | None:
+        """Return since when Prometheus does not answer (epoch seconds), None while it does."""
+        return self._poll.stale_since
+
+    def load(self, serf: str) -> KnownLoad:
+        """Return the last known load of a serf and how old it is."""
+        poll = self._poll
+        load, seen = poll.loads.get(serf, (Load(), self.started))
+        if serf in poll.lab.loads:
+            return KnownLoad(load, poll.stale_since)
+        return KnownLoad(load, seen)
+
+    def target_up(self, serf: str) -> bool | None:
+        """Return whether Prometheus reaches the serf's exporter, None when it does not say."""
+        return None if self._poll.stale_since else self._poll.lab.targets.get(serf)
+
+    def ask(self, question: Callable[[Prometheus], Coroutine[Any, Any, T]]) -> T:
+        """Ask Prometheus from any thread but the observer's own, and wait for the answer.
+
+        Raises `PrometheusError`.
+        """
+        prometheus = self._prometheus
+        if prometheus is None or not self._thread.is_alive():
+            raise PrometheusError("unreachable", "the viewer is not following a lab yet", hint="ask again in a second")
+        future = asyncio.run_coroutine_threadsafe(question(prometheus), self._loop)
+        try:
+            return future.result(timeout=_CALL_TIMEOUT_SECONDS)
+        except concurrent.futures.TimeoutError as error:
+            future.cancel()
+            raise PrometheusError("timeout", f"Prometheus at {prometheus.url} is too slow") from error
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    with contextlib.suppress(OSError):
+        status = file.stat()
+        return status.st_mtime_ns, status.st_ino
+    return (0, 0)

@@ -1,0 +1,157 @@
+"""Queries to Prometheus: instant and over a range, bounded in points and in time.
+
+Source: the HTTP API, https://prometheus.io/docs/prometheus/latest/querying/api/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+
+from serflab.errors import SerflabError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MAX_POINTS = 500
+SHORTEST_STEP = 2
+# A value older than this is not shown as a current one: longer than two scrapes, far below Prometheus' own 5 minutes.
+LOOKBACK_SECONDS = 15
+_TIMEOUT_SECONDS = 8.0
+_CONNECT_SECONDS = 2.0
+
+
+class PrometheusError(SerflabError):
+    """Prometheus did not answer a query; `reason` is `unreachable`, `timeout` or `refused`."""
+
+    def __init__(self, reason: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One series of an instant query: its labels and its value now (a number, never NaN)."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The points of a range query: from `start` to `end` every `step`, all in whole seconds since the epoch."""
+
+    start: int
+    end: int
+    step: int
+
+    @property
+    def timestamps(self) -> list[int]:
+        """Return the seconds since the epoch of every point."""
+        return list(range(self.start, self.end + 1, self.step))
+
+
+def grid(seconds: int, now: float) -> Grid:
+    """Lay at most `MAX_POINTS` points over the last `seconds`.
+
+    The points are multiples of the step, so two queries in a row ask for the same ones and a chart does not
+    flicker.
+    """
+    step = max(SHORTEST_STEP, math.ceil(seconds / (MAX_POINTS - 1)))
+    end = int(now) // step * step
+    return Grid(end - seconds // step * step, end, step)
+
+
+def matcher(**labels: str) -> str:
+    """Return a label matcher such as `{serf="serf1"}`; values may hold anything."""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+class Prometheus:
+    """One Prometheus server at a base URL; every method raises `PrometheusError`."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self.url = url.rstrip("/")
+
+    async def instant(self, query: str) -> list[Sample]:
+        """Return the current value of every series that the query selects; series without a number are left out."""
+        data = await self._call("query", {"query": query, "lookback_delta": str(LOOKBACK_SECONDS)})
+        samples = [Sample(item["metric"], float(item["value"][1])) for item in data["result"]]
+        return [sample for sample in samples if math.isfinite(sample.value)]
+
+    async def over(self, query: str, points: Grid) -> list[tuple[Mapping[str, str], list[float | None]]]:
+        """Return, for every series, one value for each point of the grid, None where there is no sample."""
+        parameters = {
+            "query": query,
+            "start": str(points.start),
+            "end": str(points.end),
+            "step": str(points.step),
+            "lookback_delta": str(max(points.step, LOOKBACK_SECONDS)),
+        }
+        data = await self._call("query_range", parameters)
+        return [(item["metric"], on_grid(item["values"], points)) for item in data["result"]]
+
+    async def _call(self, endpoint: str, parameters: dict[str, str]) -> dict[str, Any]:
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS, connect=_CONNECT_SECONDS)
+        parameters["timeout"] = f"{_TIMEOUT_SECONDS:g}s"
+        url = f"{self.url}/api/v1/{endpoint}"
+        try:
+            async with self._session.post(url, data=parameters, timeout=timeout) as response:
+                status, body = response.status, await response.read()
+        except TimeoutError as error:
+            raise PrometheusError(
+                "timeout",
+                f"Prometheus at {self.url} did not answer within {_TIMEOUT_SECONDS:g} s",
+                hint="ask for a shorter window, or look at its load",
+            ) from error
+        except aiohttp.ClientError as error:
+            cause = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else str(error)
+            raise PrometheusError(
+                "unreachable",
+                f"Prometheus at {self.url} cannot be reached: {cause or type(error).__name__}",
+                hint="`serflab status` shows whether it runs; `serflab up` starts it again",
+            ) from error
+        return _payload(self.url, status, body)
+
+
+def _payload(url: str, status: int, body: bytes) -> dict[str, Any]:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        message = f"what answers at {url} is no Prometheus (HTTP {status}, not JSON)"
+        raise PrometheusError("refused", message, hint="see monitoring.central_prometheus in config.yaml") from error
+    if not isinstance(answer, dict) or answer.get("status") != "success":
+        text = answer.get("error") if isinstance(answer, dict) else None
+        raise PrometheusError("refused", f"Prometheus at {url} refused a query: {text or f'HTTP {status}'}")
+    payload: dict[str, Any] = answer["data"]
+    return payload
+
+
+def on_grid(samples: Sequence[Sequence[Any]], points: Grid) -> list[float | None]:
+    """Lay `[[seconds, "value"], …]` onto the grid: one entry for each point, None for a gap and for NaN."""
+    values: list[float | None] = [None] * len(range(points.start, points.end + 1, points.step))
+    for at, text in samples:
+        index = round((float(at) - points.start) / points.step)
+        value = float(text)
+        if 0 <= index < len(values) and math.isfinite(value):
+            values[index] = value
+    return values
+
+
+async def gather_queries(
+    prometheus: Prometheus, queries: Mapping[str, str], points: Grid
+) -> dict[str, list[float | None]]:
+    """Run several range queries at once; each must select one series at most, and none gives an empty list of gaps."""
+    answers = await asyncio.gather(*(prometheus.over(query, points) for query in queries.values()))
+    empty: list[float | None] = [None] * len(points.timestamps)
+    return {name: answer[0][1] if answer else empty for name, answer in zip(queries, answers, strict=True)}

@@ -1,0 +1,125 @@
+"""The viewer as a program: options, the WSGI server, a clean stop."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import waitress
+import werkzeug.serving
+
+from serflab.errors import SerflabError
+from serflab.lab.ports import check_free
+from serflab.web.app import create_app, make_observer
+from serflab.web.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from flask import Flask
+
+log = logging.getLogger(__name__)
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_THREADS = 8
+_CONNECTIONS = 1000
+_HEADER = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+def main(home: Path, arguments: Sequence[str] | None = None) -> int:
+    """Run the viewer whose files lie in `home` until SIGTERM or Ctrl-C; return the exit status (0, 1 or 2)."""
+
+    @click.command("app.py", help="Serve the page and the REST API of the lab (docs/viewer.md).")
+    @click.option("--config", metavar="FILE", help="The viewer's config.  [default: config.yaml beside app.py]")
+    @click.option("--host", metavar="ADDRESS", help="Listen on this address instead of the config's.")
+    @click.option("--port", type=click.IntRange(1, 65535), help="Listen on this port instead of the config's.")
+    @click.option("--log-level", type=click.Choice(_LOG_LEVELS), default="info", show_default=True)
+    def command(config: str | None, host: str | None, port: int | None, log_level: str) -> None:
+        logging.basicConfig(level=log_level.upper(), format=_HEADER)
+        # Waitress warns of every request that waits for a thread; under a burst of page loads that is no news.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        settings = load_settings(Path(config) if config else home / "config.yaml", home)
+        serve(replace(settings, host=host or settings.host, port=port or settings.port))
+
+    try:
+        command.main(args=arguments, standalone_mode=False)
+    except SerflabError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_status
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        return 0
+    return 0
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; `SerflabError` when the port cannot be had."""
+    listener = _listen(settings)
+    observer = make_observer(settings)
+    try:
+        observer.start()
+        app = create_app(settings, observer)
+        log.info("the viewer is at %s", settings.url)
+        if not settings.loopback:
+            log.warning("%s is reached from other machines: whoever opens it sees the whole lab", settings.host)
+        signal.signal(signal.SIGTERM, _stop)
+        if settings.debug:
+            _serve_debugging(app, settings, listener)
+        else:
+            waitress.serve(
+                app, sockets=[listener], threads=_THREADS, connection_limit=_CONNECTIONS, ident="serflab", _quiet=True
+            )
+    except SystemExit:
+        pass  # from the signal; waitress, once it runs, takes it for its own end
+    finally:
+        listener.close()
+        observer.stop()
+        log.info("stopped")
+
+
+def _serve_debugging(app: Flask, settings: Settings, listener: socket.socket) -> None:
+    # The interactive debugger runs any code for whoever reaches it; it stays off, and so does the reloader,
+    # which would start a second observer.
+    log.warning("server.debug is true: this is Flask's own server, for work on the viewer only")
+    app.debug = True
+    server = werkzeug.serving.make_server(settings.host, settings.port, app, threaded=True, fd=listener.fileno())
+    server.serve_forever()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Take the port before anything else is started, so that a second viewer fails at once and in words."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(settings, error) from error
+    return listener
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> SerflabError:
+    hint = "stop it, or choose another port with --port or server.port in config.yaml"
+    if error.errno == errno.EADDRINUSE:
+        try:
+            check_free({settings.port: "the viewer"})
+        except SerflabError as busy:
+            return SerflabError(busy.message, hint=hint)
+        return SerflabError(f"port {settings.port} (the viewer) is in use", hint=hint)
+    where = f"{settings.host}:{settings.port}"
+    return SerflabError(f"cannot listen on {where}: {error.strerror or error}", hint="see server.host and --host")
