@@ -144,7 +144,6 @@ def _etcd(plan: SerfPlan) -> Component:
         "--peer-client-cert-auth=true",
         "--unsafe-no-fsync=true",
         "--max-wals=2",
-        "--max-snapshots=2",
         "--log-level=warn",
     )
     return Component("etcd", Stage.API, command)

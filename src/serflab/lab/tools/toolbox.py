@@ -59,6 +59,10 @@ class Toolbox:
         on_path = find_on_path(tool, self.pins)
         return Located(tool, version, "PATH" if on_path else "missing", on_path)
 
+    def expected_path(self, tool: Tool) -> Path:
+        """Return where the tool is, or where it will be once it is installed."""
+        return self.locate(tool).path or self._cached(tool)
+
     def path(self, name: str) -> Path:
         """Return the path of a tool that is there; `SerflabError` when it is not."""
         tool = next(tool for tool in TOOLS if tool.name == name)

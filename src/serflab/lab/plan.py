@@ -1,0 +1,173 @@
+"""What `serflab up` is going to do, decided and checked before anything is done."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serflab.errors import Finding, InputError, SerflabError
+from serflab.lab.components import SerfPlan
+from serflab.lab.inventory import Inventory, Serf
+from serflab.lab.ports import LOOPBACK, SerfPorts
+from serflab.lab.topology import Node, Topology, load_topology
+from serflab.traces.check import load_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+CONFIG_ENV = "SERFLAB_CONFIG"
+PHASE_ENV = "SERFLAB_PHASE"
+INTERVAL_ENV = "SERFLAB_INTERVAL"
+DEFAULT_CONFIG = "annotations/emulation_config.json"
+DEFAULT_INTERVAL = 5.0
+PROMETHEUS_PORT = 9091
+VIEWER_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class LabSettings:
+    """What the user asked for: where, which topology, and the ports; `interval` in seconds a point of the trace."""
+
+    checkout: Path
+    state_dir: Path
+    topology: Path
+    port_base: int
+    prometheus_port: int = PROMETHEUS_PORT
+    viewer_port: int = VIEWER_PORT
+    interval: float = DEFAULT_INTERVAL
+
+
+@dataclass(frozen=True, slots=True)
+class LabPlan:
+    """A checked lab: the topology and the serfs that are to run, in its order."""
+
+    settings: LabSettings
+    topology: Topology
+    serfs: tuple[SerfPlan, ...]
+
+    @property
+    def inventory(self) -> Inventory:
+        """Return the inventory that the lab will have."""
+        return Inventory(
+            name=self.topology.name,
+            runtime="local",
+            topology=self.topology.file,
+            serfs=tuple(_entry(plan) for plan in self.serfs),
+            prometheus=f"http://{LOOPBACK}:{self.settings.prometheus_port}",
+            viewer=f"http://{LOOPBACK}:{self.settings.viewer_port}",
+        )
+
+
+def plan_lab(settings: LabSettings, programs: Mapping[str, Path], wanted: Sequence[str]) -> LabPlan:
+    """Plan the serfs of those names.
+
+    Reads the topology, what its nodes say in their environment, and each emulation config. Raises `InputError` with
+    every finding in any of these files.
+    """
+    topology = load_topology(settings.topology)
+    findings: list[Finding] = []
+    plans = []
+    for index, node in enumerate(topology.serfs):
+        if node.name in wanted:
+            reader = _NodeReader(settings, topology.file, node, findings)
+            plans.append(
+                SerfPlan(
+                    name=node.name,
+                    index=index,
+                    directory=settings.state_dir / node.name,
+                    ports=SerfPorts.of(index, settings.port_base),
+                    programs=programs,
+                    python=Path(sys.executable),
+                    annotations=settings.checkout / "annotations",
+                    config=reader.config(),
+                    phase=reader.phase(),
+                    interval=reader.interval(),
+                )
+            )
+    findings += _config_findings({plan.config for plan in plans})
+    if findings:
+        raise InputError(findings)
+    return LabPlan(settings, topology, tuple(plans))
+
+
+def select_serfs(topology: Topology, count: int | None, only: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the serfs that are wanted, in the order of the topology.
+
+    `count` takes that many from the front, `only` those named; neither takes all. Raises `UnknownSerfError` for a
+    name or number that the topology does not have.
+    """
+    names = tuple(serf.name for serf in topology.serfs)
+    if not names:
+        hint = "give nodes the label `serflab.role: serf`, or names such as serf1"
+        raise InputError([Finding(str(topology.file), "$.topology.nodes", "holds no serf", hint)])
+    chosen = tuple(only)
+    for name in chosen:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the serfs are {', '.join(names)}"
+            raise UnknownSerfError(f"{topology.file} has no serf {name!r}", hint=hint)
+    if count is not None and not 1 <= count <= len(names):
+        raise UnknownSerfError(f"{topology.file} has {len(names)} serfs, not {count}", hint=f"give 1 to {len(names)}")
+    taken = names if count is None else names[:count]
+    return tuple(name for name in taken if not chosen or name in chosen)
+
+
+class UnknownSerfError(SerflabError):
+    """A serf was asked for that the topology does not have."""
+
+    exit_status = 2
+
+
+class _NodeReader:
+    """Reads what a node of the topology says in its environment."""
+
+    def __init__(self, settings: LabSettings, file: Path, node: Node, findings: list[Finding]) -> None:
+        self._settings = settings
+        self._file = file
+        self._node = node
+        self._findings = findings
+
+    def config(self) -> Path:
+        path = self._file.parent / self._node.env.get(CONFIG_ENV, DEFAULT_CONFIG)
+        return path.resolve()
+
+    def phase(self) -> int:
+        text = self._node.env.get(PHASE_ENV, "0")
+        if text.removeprefix("-").isdigit():
+            return int(text)
+        self._find(PHASE_ENV, f"is {text!r}; expected a whole number of points of the trace")
+        return 0
+
+    def interval(self) -> float:
+        text = self._node.env.get(INTERVAL_ENV)
+        if text is None:
+            return self._settings.interval
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if seconds <= 0:
+            self._find(INTERVAL_ENV, f"is {text!r}; expected seconds a point, more than 0")
+        return seconds
+
+    def _find(self, variable: str, problem: str) -> None:
+        path = f"$.topology.nodes.{self._node.name}.env.{variable}"
+        self._findings.append(Finding(str(self._file), path, problem))
+
+
+def _config_findings(paths: set[Path]) -> list[Finding]:
+    findings: list[Finding] = []
+    for path in sorted(paths):
+        try:
+            load_config(path)
+        except InputError as error:
+            findings += error.findings
+    return findings
+
+
+def _entry(plan: SerfPlan) -> Serf:
+    env = {PHASE_ENV: str(plan.phase), INTERVAL_ENV: f"{plan.interval:g}"}
+    return Serf(plan.name, plan.kubeconfig, plan.server, plan.exporter, plan.config, plan.logs, env)
