@@ -37,6 +37,7 @@ class Component:
     """One program of a serf.
 
     `health` is an HTTPS or HTTP URL that answers 200 once the program does its work; empty when it has none.
+    `stop_signal` is how it is asked to end.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Component:
     command: tuple[str, ...]
     health: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ def _apiserver(plan: SerfPlan) -> Component:
         "--endpoint-reconciler-type=none",
         "--profiling=false",
     )
-    return Component("kube-apiserver", Stage.API, command, f"{plan.server}/readyz")
+    # It keeps nothing itself, and asked politely it waits ten seconds for an etcd that is ending at the same time.
+    return Component("kube-apiserver", Stage.API, command, f"{plan.server}/readyz", stop_signal="KILL")
 
 
 def _controller_manager(plan: SerfPlan) -> Component:

@@ -46,6 +46,7 @@ class Program:
     log: Path
     directory: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
 
     @property
     def full_name(self) -> str:
@@ -207,6 +208,7 @@ def _program_section(section: str, program: Program) -> str:
         f"directory={_escape(program.directory)}\n"
         f"environment={environment}\n"
         "autostart=false\nautorestart=true\nstartsecs=1\nstartretries=1000000\n"
+        f"stopsignal={program.stop_signal}\n"
         "stopwaitsecs=8\nstopasgroup=false\nkillasgroup=true\n"
         f"redirect_stderr=true\nstdout_logfile={_escape(program.log)}\n"
         f"stdout_logfile_maxbytes={_LOG_BYTES}\nstdout_logfile_backups=1\n"
