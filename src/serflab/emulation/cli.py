@@ -1,4 +1,4 @@
-"""The command lines of the three programs that run in a serf: arguments in, one call into the library, exit status out."""
+"""The command lines of the three programs that run in a serf: arguments in, one call, exit status out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from serflab.errors import Finding, InputError, SerflabError
+from serflab.errors import InputError, SerflabError
 from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
 from serflab.traces.check import load_config
@@ -179,10 +179,10 @@ def _run(parser: argparse.ArgumentParser, arguments: Sequence[str], script: str,
         config = load_config(_find(parsed.config, script))
         return asyncio.run(_with_client(parsed, config, work))
     except InputError as error:
-        _log.error("%s", error)  # noqa: TRY400 - for people: the findings, not where in the code
+        _log.error("%s", error)
         return error.exit_status
     except SerflabError as error:
-        _log.error("%s", error)  # noqa: TRY400
+        _log.error("%s", error)
         return error.exit_status
 
 

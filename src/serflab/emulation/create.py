@@ -47,7 +47,7 @@ _OVER: Final = frozenset({"Succeeded", "Failed"})
 
 @dataclass(frozen=True, slots=True)
 class CreateOptions:
-    """How to create: `limit` requests at once, `timeout` seconds until all pods run (`wait`), or only say what (`dry_run`)."""
+    """How to create: `limit` requests at once, `wait` up to `timeout` seconds, or only say what (`dry_run`)."""
 
     requests: RequestPolicy = field(default_factory=RequestPolicy)
     limit: int = 24
@@ -99,8 +99,8 @@ class Plan:
 async def create(client: ApiClient, config: EmulationConfig, options: CreateOptions) -> Plan:
     """Make the cluster hold what the config says and return what had to be done for it.
 
-    Raises `InputError` when the pods cannot fit their nodes and `SerflabError` when objects of others are in the way (in both
-    cases before anything is written), when requests fail, or when the pods are not all running in time.
+    Raises `InputError` when the pods cannot fit their nodes and `SerflabError` when objects of others are in the way
+    (in both cases before anything is written), when requests fail, or when the pods are not all running in time.
     """
     findings = requests_that_do_not_fit(config, options.requests)
     if findings:

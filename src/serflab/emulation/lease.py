@@ -1,8 +1,9 @@
 """Who replays: the Lease of a serf is held by one replay at a time and carries its marker.
 
-The same protocol as leader election in Kubernetes: take the Lease when it is free or its holder has not renewed it in time,
-renew it more often than it expires, and stop as soon as somebody else holds it. Every write replaces the version that was read
-last, so two replays can never both believe that they hold it, and a write that was thought lost cannot arrive after a later one.
+The same protocol as leader election in Kubernetes: take the Lease when it is free or its holder has not renewed it in
+time, renew it more often than it expires, and stop as soon as somebody else holds it. Every write replaces the
+version that was read last, so two replays can never both believe that they hold it, and a write that was thought lost
+cannot arrive after a later one.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Short, so that a replay that was killed and started again has to wait only this long for its own old Lease. A holder that
-# is held up for longer loses nothing as long as nobody else wants the Lease.
+# Short, so that a replay that was killed and started again has to wait only this long for its own old Lease. A holder
+# that is held up for longer loses nothing as long as nobody else wants the Lease.
 LEASE_SECONDS: Final = 5
 RENEW_SECONDS: Final = LEASE_SECONDS / 3
+NOTICE_SECONDS: Final = 0.25
 _LOOK_SECONDS: Final = 0.5
 _RETRY = RetryPolicy(attempts=4, initial=0.1, longest=1.0)
 
@@ -60,9 +62,10 @@ class ReplayLease:
         self._held = False
 
     async def acquire(self) -> Marker:
-        """Wait until the Lease is free, take it and return its marker: continued from the Lease if it is the same replay.
+        """Wait until the Lease is free, take it and return its marker, which goes on with that of the same replay.
 
-        Keeps trying while the API server cannot be reached. The clock of a new replay starts now.
+        Keeps trying while the API server cannot be reached. The clock of a new replay starts in a moment: first every
+        exporter must have noticed that somebody replays (`NOTICE_SECONDS`).
         """
         told: object = None
         while True:
@@ -88,7 +91,8 @@ class ReplayLease:
     async def write(self, marker: Marker) -> None:
         """Replace the Lease and renew it; `LeaseLostError` when another replay took it.
 
-        After any other error it is unknown whether the write arrived: nothing may be patched before a later write succeeds.
+        After any other error it is unknown whether the write arrived: nothing may be patched before a later write
+        succeeds.
         """
         marker = replace(
             marker, renewed=self._now(), holder=self.marker.holder, lease_version=self.marker.lease_version
@@ -123,7 +127,7 @@ class ReplayLease:
         if before and before.same_replay(wanted) and not (self._restart and not self._held):
             marker = wanted.continued(before)
         else:
-            marker = replace(wanted, start=self._now())
+            marker = replace(wanted, start=self._now() + NOTICE_SECONDS)
         marker = replace(marker, renewed=self._now(), lease_version=_version(lease) if lease else 0)
         try:
             if lease:
@@ -138,7 +142,7 @@ class ReplayLease:
         self._held = True
 
     async def _settle_conflict(self, error: ApiError) -> None:
-        """Take note of the Lease's present version if it is still ours: an earlier write that seemed lost has arrived."""
+        """Take note of the Lease's version if it is still ours: an earlier write that seemed lost has arrived."""
         lease = await self._read()
         there = read_marker(lease) if lease else None
         if there is None or there.holder != self.marker.holder:

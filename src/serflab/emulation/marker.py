@@ -1,7 +1,7 @@
 """The replay's marker: what its Lease `serflab-replay` in kube-system says of the clock and of the last complete tick.
 
-The replay writes it, the exporter reads it. A Lease is the object that Kubernetes has for "who does this, and is he alive":
-https://kubernetes.io/docs/concepts/architecture/leases/
+The replay writes it, the exporter reads it. A Lease is the object that Kubernetes has for "who does this, and is he
+alive": https://kubernetes.io/docs/concepts/architecture/leases/
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _FRESH_AT_LEAST_SECONDS: Final = 10.0
 class Marker:
     """The replay as its Lease shows it.
 
-    `resource_version` is the latest that any patch up to and including `tick` was acknowledged with. `state` is `settled`
-    while no patch is on its way: then the Lease's own version (`lease_version`) is a moment at which the annotations showed
-    `tick` and nothing of the next one. While it is `writing`, only `resource_version` is such a moment.
-    Before the first complete tick `tick` is -1. Times are epoch seconds.
+    `resource_version` is the latest that any patch up to and including `tick` was acknowledged with. `state` is
+    `settled` while no patch is on its way: then the Lease's own version (`lease_version`) is a moment at which the
+    annotations showed `tick` and nothing of the next one. While it is `writing`, only `resource_version` is such a
+    moment. Before the first complete tick `tick` is -1. Times are epoch seconds.
     """
 
     fingerprint: str
@@ -73,9 +73,13 @@ class Marker:
         """Whether somebody holds the Lease at `now` (epoch seconds)."""
         return bool(self.holder) and now < self.renewed + self.duration
 
-    def fresh(self, now: float) -> bool:
-        """Whether the replay was alive lately: within three intervals, but at least 10 s (a short hold-up is no death)."""
-        return now - self.renewed <= max(_FRESH_INTERVALS * self.interval, _FRESH_AT_LEAST_SECONDS)
+    def fresh(self, now: float, *, listening_since: float = 0.0) -> bool:
+        """Whether the replay was alive lately: within three intervals, but at least 10 s (a short hold-up is no death).
+
+        Who listens only since `listening_since` may have missed it and has to wait as long from there.
+        """
+        silence = now - max(self.renewed, listening_since)
+        return silence <= max(_FRESH_INTERVALS * self.interval, _FRESH_AT_LEAST_SECONDS)
 
     @property
     def bound(self) -> int:

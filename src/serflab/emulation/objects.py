@@ -85,7 +85,8 @@ def namespace_body(name: str, instance: str) -> dict[str, Any]:
 def node_body(spec: NodeSpec, pods: int, instance: str) -> dict[str, Any]:
     """Return a node that KWOK keeps alive, with room for at least `pods` pods and as many again for those of others.
 
-    The capacity is part of the first request, as with a kubelet that registers itself; KWOK adds conditions and addresses.
+    The capacity is part of the first request, as with a kubelet that registers itself; KWOK adds conditions and
+    addresses.
     """
     room = {
         "cpu": f"{spec.cpu_millicores:.0f}m",
@@ -122,7 +123,8 @@ class PodTemplate:
     def body(self, pod: PodTrace, node: str | None) -> dict[str, Any]:
         """Return a pod that the scheduler may bind to `node` only (None: to any emulated node).
 
-        It shows the values of its first point from the start, but no timestamp and no time index: nothing was played yet.
+        It shows the values of its first point from the start, but no timestamp and no time index: nothing was played
+        yet.
         """
         spec: dict[str, Any] = {
             "containers": [{"name": "app", "image": _IMAGE, "resources": _resources(pod.series, self.policy)}],

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from serflab.emulation.create import CreateOptions, wait_until_gone
-from serflab.emulation.names import INSTANCE, MANAGED_BY, MANAGER, NAMESPACES_PATH, NODES_PATH, PODS_PATH
-from serflab.emulation.names import pods_of
+from serflab.emulation.names import INSTANCE, MANAGED_BY, MANAGER, NAMESPACES_PATH, NODES_PATH, PODS_PATH, pods_of
 from serflab.emulation.objects import instance_name
 from serflab.kube.bulk import run_bulk
 from serflab.kube.client import METADATA_LIST, ApiError

@@ -1,8 +1,8 @@
 """Play a trace onto the annotations of the pods of one serf, a whole tick at a time.
 
-Tick k is due at start + k · interval. A tick that is late is played as it is and its lag reported; a replay that has fallen more
-than one interval behind goes on with the tick that is due and counts those in between as skipped. A tick is complete when each
-patch of it is settled; then, and only then, the marker (`serflab.emulation.marker`) moves on.
+Tick k is due at start + k · interval. A tick that is late is played as it is and its lag reported; a replay that has
+fallen more than one interval behind goes on with the tick that is due and counts those in between as skipped. A tick
+is complete when each patch of it is settled; then, and only then, the marker (`serflab.emulation.marker`) moves on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from serflab.emulation.lease import RENEW_SECONDS, ReplayLease, identity
+from serflab.emulation.lease import NOTICE_SECONDS, RENEW_SECONDS, ReplayLease, identity
 from serflab.emulation.marker import Marker, Mode, State, timestamp
 from serflab.emulation.names import MANAGED_BY, MANAGER, PODS_PATH, USAGE_CPU, USAGE_MEMORY, pod_path
 from serflab.emulation.objects import Values, formatted
@@ -43,8 +43,8 @@ _NAMED: Final = 5
 class ReplayOptions:
     """How to replay: one point each `interval` seconds; `phase` points into the series; over and over with `loop`.
 
-    `max_concurrent` batches of `batch_size` pods are in flight at once; the pods of a batch are sent one after the other.
-    `restart`: start the clock anew even if this replay could go on where it stopped.
+    `max_concurrent` batches of `batch_size` pods are in flight at once; the pods of a batch are sent one after the
+    other. `restart`: start the clock anew even if this replay could go on where it stopped.
     """
 
     interval: float = 5.0
@@ -109,8 +109,8 @@ class _Tally:
 def next_tick(clock: Clock, done: int, now: float) -> tuple[int, int]:
     """Return the tick to play after `done` and how many are skipped for it.
 
-    Behind by up to an interval nothing is skipped. When the last point is reached that tick is played on and on, for pods that
-    are created anew.
+    Behind by up to an interval nothing is skipped. When the last point is reached that tick is played on and on, for
+    pods that are created anew.
     """
     if done >= 0 and clock.finished(done):
         return done, 0
@@ -162,7 +162,8 @@ class Replay:
     async def run(self, stop: asyncio.Event) -> None:
         """Replay until `stop` is set; a tick that is being played is finished if that takes no more than a moment.
 
-        Raises `LeaseLostError` when another replay took over, and `ApiError` when the API server refuses what a replay needs.
+        Raises `LeaseLostError` when another replay took over, and `ApiError` when the API server refuses what a
+        replay needs.
         """
         self._stop = stop
         work = asyncio.create_task(self._work())
@@ -253,7 +254,8 @@ class Replay:
 
     async def _play_all(self) -> None:
         clock = self._lease.marker.clock(self._length)
-        done = clock.tick_at(self._now()) - 1
+        await self._sleep(NOTICE_SECONDS)
+        done = max(-1, clock.tick_at(self._now()) - 1)
         while not self._stop.is_set():
             tick, skipped = next_tick(clock, done, self._now())
             if tick == done:
@@ -295,8 +297,8 @@ class Replay:
             self._settled = False
             if not self._lease_unsure:
                 return True
-            # A write of before that seems lost must not arrive in between our patches and call them settled: after this one
-            # has succeeded it can't.
+            # A write of before that seems lost must not arrive in between our patches and call them settled: after
+            # this one has succeeded it can't.
             if await self._try_to_write(replace(self._lease.marker, state="writing")):
                 return True
         await self._sleep(_RECOVER_SECONDS)

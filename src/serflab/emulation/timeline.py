@@ -1,8 +1,8 @@
 """What the pods of a serf showed at a given moment: one tick, one picture.
 
-A replay patches pods one after the other, and a watch tells of each patch as it happens: what the watch shows *now* is nearly
-always a mix of two ticks. The API server numbers its changes, though, so the exporter keeps the latest few states of each pod with
-their numbers and publishes the state as of the number that the replay's marker names.
+A replay patches pods one after the other, and a watch tells of each patch as it happens: what the watch shows *now*
+is nearly always a mix of two ticks. The API server numbers its changes, though, so the exporter keeps the latest few
+states of each pod with their numbers and publishes the state as of the number that the replay's marker names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ T = TypeVar("T")
 class Timeline(Generic[T]):
     """The latest states of every object, by resourceVersion.
 
-    Fed in the order of the watch (`listed`, `changed`, `removed`, `seen`); `at` answers the past back to the last `forget`.
+    Fed in the order of the watch (`listed`, `changed`, `removed`, `seen`); `at` answers the past back to the last
+    `forget`.
     """
 
     def __init__(self) -> None:
@@ -31,7 +32,8 @@ class Timeline(Generic[T]):
     def listed(self, objects: Iterable[tuple[Key, int, T]], version: int) -> None:
         """Take a complete list as of `version`, with the version of each object's last change.
 
-        Everything before the latest of those changes is unknown from now on: the list may hide changes that the watch missed.
+        Everything before the latest of those changes is unknown from now on: the list may hide changes that the watch
+        missed.
         """
         self._states = {key: [(changed, value)] for key, changed, value in objects}
         self._known_from = max((states[0][0] for states in self._states.values()), default=0)

@@ -58,8 +58,7 @@ class ApiUnreachableError(SerflabError):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long a request is tried: at most `attempts` times, waiting `initial` s, doubling up to `longest` s, with
-    jitter.
+    """How long a request is tried: `attempts` times, waiting `initial` s, doubled up to `longest` s, with jitter.
 
     A `Retry-After` of the server (seconds) is waited for when it is longer, up to `longest_retry_after` s.
     """
@@ -177,7 +176,7 @@ class ApiClient:
         headers: Mapping[str, str] | None = None,
         retry: RetryPolicy | None = None,
     ) -> dict[str, Any]:
-        """Send one request, with retries, and return the decoded answer; `path` may end in a query (see `with_query`)."""
+        """Send one request, with retries, and return the decoded answer; `path` may end in a query (`with_query`)."""
         policy = retry or self._policy
         # tenacity keeps the state of a call in its object: one that calls share would mix up calls in flight together.
         retrying = AsyncRetrying(
@@ -241,7 +240,7 @@ def unreachable(server: str, error: BaseException) -> ApiUnreachableError:
 
 
 def api_error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
-    """Return the error that an answer of 400 and above stands for; its body is a Status object, or text from a proxy."""
+    """Return the error of an answer of 400 and above; its body is a Status object, or text from a proxy."""
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:

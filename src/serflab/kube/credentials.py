@@ -167,7 +167,8 @@ class _Kubeconfig:
         try:
             context = ssl.create_default_context(cadata=authority)
         except ssl.SSLError as error:
-            raise self._problem("$.clusters[*].cluster.certificate-authority", f"not a certificate: {error}", file=file)
+            path = "$.clusters[*].cluster.certificate-authority"
+            raise self._problem(path, f"not a certificate: {error}", file=file) from error
         if cluster.get("insecure-skip-tls-verify"):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -192,9 +193,8 @@ class _Kubeconfig:
                 temporary.write(f"{certificate}\n{key}\n")
             context.load_cert_chain(name)
         except (ssl.SSLError, UnicodeEncodeError) as error:
-            raise self._problem(
-                "$.users[*].user.client-certificate", f"certificate and key cannot be used: {error}", file=file
-            )
+            path = "$.users[*].user.client-certificate"
+            raise self._problem(path, f"certificate and key cannot be used: {error}", file=file) from error
         finally:
             Path(name).unlink()
 
@@ -203,8 +203,8 @@ class _Kubeconfig:
         if data := section.get(f"{key}-data"):
             try:
                 return base64.b64decode(data, validate=True).decode("ascii")
-            except (binascii.Error, ValueError, TypeError):
-                raise self._problem(f"{path}.{key}-data", "expected base64 of a PEM file", file=file)
+            except (binascii.Error, ValueError, TypeError) as error:
+                raise self._problem(f"{path}.{key}-data", "expected base64 of a PEM file", file=file) from error
         if name := section.get(key):
             return self._existing(file, name, f"{path}.{key}").read_text(encoding="ascii", errors="replace")
         return None

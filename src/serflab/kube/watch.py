@@ -99,8 +99,8 @@ class WatchCache(Generic[T]):
     `on_event` is called in the order of the server, after `objects` has changed; it must not block.
 
     `resource_version` is the latest that the server has told of, `synced` whether the first list is complete,
-    `connected` whether the watch stands, `disconnected_since` since when it does not (epoch seconds, None while
-    connected).
+    `connected` whether the watch stands, `connected_since` and `disconnected_since` since when it does or doesn't
+    (epoch seconds).
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class WatchCache(Generic[T]):
         self.objects: dict[Key, T] = {}
         self.resource_version = 0
         self.connected = False
+        self.connected_since: float | None = None
         self.disconnected_since: float | None = time.time()
         self.last_error: SerflabError | None = None
         self._client = client
@@ -211,7 +212,7 @@ class WatchCache(Generic[T]):
             async with self._client.stream(path, accept=accept, silence=_SILENCE_SECONDS) as response:
                 if response.status >= 400:
                     raise _translated(api_error(response, await response.read()))
-                self.connected, self.disconnected_since, self.last_error = True, None, None
+                self._now_connected()
                 async for line in _lines(response.content):
                     await self._take(orjson.loads(line))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -249,13 +250,19 @@ class WatchCache(Generic[T]):
         async with self._changed:
             self._changed.notify_all()
 
+    def _now_connected(self) -> None:
+        # A watch that the server has ended in time and that is followed by the next was connected all along.
+        if not self.connected:
+            self.connected_since = time.time()
+        self.connected, self.disconnected_since, self.last_error = True, None, None
+
     def _disconnected(self, error: SerflabError | None) -> None:
         if self.disconnected_since is None:
             self.disconnected_since = time.time()
         # One line when the connection goes, not one for every attempt to get it back.
         if error and (self.connected or self.last_error is None):
             _log.warning("watch of %s: %s; trying again", self._collection.path, error.message)
-        self.connected = False
+        self.connected, self.connected_since = False, None
         self.last_error = error
 
 
