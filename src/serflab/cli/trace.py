@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,5 +155,6 @@ def _write(path: Path, document: bytes) -> None:
         part.write_bytes(document)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise SerflabError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -108,7 +108,7 @@ def _namespaces(value: object, report: Report) -> tuple[str, ...]:
             continue
         problem = label_problem(name)
         if problem:
-            report.error(where, problem, suggestion(name))
+            report.error(where, problem, suggestion(name, label_problem))
         if name in result:
             report.error(where, f"the namespace {show(name)} is listed twice", f"the first time is {result[name]}")
         result.setdefault(name, where)

@@ -95,7 +95,8 @@ def _syntax_finding(error: json.JSONDecodeError, text: str, file: str) -> Findin
     place = f"line {error.lineno}, column {error.colno}"
     before = text[: error.pos].rstrip()
     hint = f"look near: {near}" if near else ""
-    if before.endswith(",") and text[error.pos :].lstrip()[:1] in ("}", "]"):
+    trailing_comma = before.endswith(",") and text[error.pos :].lstrip()[:1] in ("}", "]")
+    if trailing_comma or "trailing comma" in error.msg:
         hint = "JSON allows no comma after the last element"
     elif not text[error.pos :].strip():
         hint = "the file ends too early; was it cut off?"

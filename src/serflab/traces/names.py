@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
@@ -40,7 +43,10 @@ def annotation_key_problem(key: str) -> str:
     return ""
 
 
-def suggestion(name: str) -> str:
-    """Return the hint that names the nearest acceptable spelling of `name`, or nothing if there is none."""
-    candidate = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
-    return f"{candidate!a} would be accepted" if candidate != name and not subdomain_problem(candidate) else ""
+def suggestion(name: str, problem: Callable[[str], str] = subdomain_problem) -> str:
+    """Return the hint that names a near spelling which `problem` accepts, or nothing if there is none."""
+    dotted = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
+    for candidate in (dotted, dotted.replace(".", "-")):
+        if candidate != name and not problem(candidate):
+            return f"{candidate!a} would be accepted"
+    return ""
