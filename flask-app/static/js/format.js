@@ -1,0 +1,59 @@
+/** Numbers and times as people read them. */
+
+const MISSING = "–";
+// Of the load colours (docs/viewer.md).
+const THRESHOLDS = [20, 60];
+
+const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
+function digits(value, decimals) {
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+/** 4.27 → "4.3", 42.7 → "43", 1234.5 → "1,235". */
+export function number(value) {
+  if (value === null || value === undefined) return MISSING;
+  return digits(value, Math.abs(value) < 10 ? 1 : 0);
+}
+
+export function withUnit(value, unit) {
+  return value === null || value === undefined ? MISSING : `${number(value)} ${unit}`;
+}
+
+/** A load in percent without its unit; near a colour's threshold with a decimal, so that no green serf is said to be at 20. */
+export function load(value) {
+  if (value === null || value === undefined) return MISSING;
+  const close = THRESHOLDS.some((threshold) => Math.abs(value - threshold) < 0.5);
+  return digits(value, close || value < 10 ? 1 : 0);
+}
+
+export const percent = (value) => (value === null || value === undefined ? MISSING : `${load(value)} %`);
+export const watts = (value) => withUnit(value, "W");
+
+/** Mi as Mi or Gi. */
+export function memory(mi) {
+  if (mi === null || mi === undefined) return MISSING;
+  return mi >= 1024 ? `${number(mi / 1024)} Gi` : `${number(mi)} Mi`;
+}
+
+/** Millicores as m or cores. */
+export function cpu(millicores) {
+  if (millicores === null || millicores === undefined) return MISSING;
+  return millicores >= 10000 ? `${number(millicores / 1000)} cores` : `${number(millicores)} m`;
+}
+
+/** Seconds since the epoch as the time of day. */
+export function time(seconds) {
+  return clock.format(new Date(seconds * 1000));
+}
+
+/** "2026-11-22T05:16:38Z" → "3 h". */
+export function age(timestamp, now = Date.now()) {
+  const seconds = Math.max(0, (now - Date.parse(timestamp)) / 1000);
+  if (!Number.isFinite(seconds)) return MISSING;
+  if (seconds < 120) return `${Math.floor(seconds)} s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} d`;
+}
+
+export { MISSING };
