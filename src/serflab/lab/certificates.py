@@ -54,7 +54,7 @@ class Pki:
 
 CLIENTS = {
     "admin": ("kubernetes-admin", "system:masters"),
-    "kube-controller-manager": ("system:kube-controller-manager", ""),
+    "kube-controller-manager": ("system:kube-controller-manager", "system:masters"),
     "kube-scheduler": ("system:kube-scheduler", ""),
     "kwok": ("kwok", "system:masters"),
     "etcd-client": ("kube-apiserver", ""),

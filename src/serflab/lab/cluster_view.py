@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from serflab.errors import SerflabError
 from serflab.kube.client import ONCE, ApiClient
 from serflab.kube.credentials import load_credentials
-from serflab.kube.watch import WatchCache
+from serflab.kube.watch import Collection, WatchCache
 from serflab.lab.cluster_objects import (
     NamespaceRecord,
     NodeRecord,
@@ -65,15 +65,18 @@ class ClusterView:
                 await self._follow()
             except* SerflabError as group:
                 self._failed(str(getattr(group.exceptions[0], "message", group.exceptions[0])))
+            except* Exception as group:  # a fault with one serf is logged and must not freeze its picture
+                log.error("%s: the view of its cluster failed", self.serf.name, exc_info=group)  # noqa: TRY400  the group
+                self._failed("the viewer has a fault; its log holds the details")
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _follow(self) -> None:
         credentials = await asyncio.to_thread(load_credentials, self.serf.kubeconfig)
         keys = await asyncio.to_thread(annotation_keys, self.serf.config)
         async with ApiClient(credentials, retry=ONCE, timeout=_REQUEST_TIMEOUT_SECONDS) as client:
-            self._nodes = WatchCache(client, "/api/v1/nodes", node_record)
-            self._namespaces = WatchCache(client, "/api/v1/namespaces", namespace_record)
-            self._pods = WatchCache(client, "/api/v1/pods", pod_record(keys))
+            self._nodes = WatchCache(client, Collection("/api/v1/nodes"), node_record)
+            self._namespaces = WatchCache(client, Collection("/api/v1/namespaces"), namespace_record)
+            self._pods = WatchCache(client, Collection("/api/v1/pods"), pod_record(keys))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._heartbeat(client))
                 for cache in (self._nodes, self._namespaces, self._pods):

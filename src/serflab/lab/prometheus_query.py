@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_POINTS = 500
-SHORTEST_STEP = 2
+# One scrape: a finer grid would only repeat values.
+SHORTEST_STEP = 5
 # A value older than this is not shown as a current one: longer than two scrapes, far below Prometheus' own 5 minutes.
 LOOKBACK_SECONDS = 15
 _TIMEOUT_SECONDS = 8.0
