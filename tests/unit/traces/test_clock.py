@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from math import inf, nextafter
+
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from serflab.traces.sampling import Clock
 
 clocks = st.builds(
     Clock,
-    start=st.floats(min_value=1.6e9, max_value=2e9),
+    start=st.floats(min_value=0, max_value=2e9),
     interval=st.floats(min_value=0.01, max_value=3600),
     length=st.integers(min_value=1, max_value=1000),
     loop=st.booleans(),
@@ -23,6 +25,12 @@ ticks = st.integers(min_value=0, max_value=1_000_000)
 def test_a_tick_is_current_from_the_moment_it_is_due(clock, tick):
     assume(clock.loop or tick < clock.length)
     assert clock.tick_at(clock.due(tick)) == tick
+
+
+@given(clocks, ticks)
+@example(Clock(start=0.0, interval=0.3, length=2, loop=True), 76)
+def test_a_tick_is_not_current_a_moment_before(clock, tick):
+    assert clock.tick_at(nextafter(clock.due(tick), -inf)) < tick
 
 
 @given(clocks, st.floats(min_value=1.6e9, max_value=2.1e9))

@@ -286,6 +286,12 @@ def test_what_is_odd_but_usable_is_a_warning(config, caplog, path, value, warnin
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(logging.WARNING, warning)]
 
 
+def test_counts_are_not_compared_with_what_is_left_of_a_wrong_config(config, caplog):
+    config["pods"][0]["time_series"] = []
+    findings_of(check_config, config, "x.json")
+    assert caplog.text == ""
+
+
 def test_an_unknown_key_in_every_point_is_one_warning(config, caplog):
     for pod in config["pods"]:
         for point in pod["time_series"]:
