@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,13 +117,18 @@ class Prometheus:
                 hint="ask for a shorter window, or look at its load",
             ) from error
         except aiohttp.ClientError as error:
-            cause = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else str(error)
             raise PrometheusError(
                 "unreachable",
-                f"Prometheus at {self.url} cannot be reached: {cause or type(error).__name__}",
+                f"Prometheus at {self.url} cannot be reached: {_cause(error)}",
                 hint="`serflab status` shows whether it runs; `serflab up` starts it again",
             ) from error
         return _payload(self.url, status, body)
+
+
+def _cause(error: aiohttp.ClientError) -> str:
+    # aiohttp's own text holds addresses and objects of its inside.
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    return os.strerror(number) if number and number > 0 else str(error) or type(error).__name__
 
 
 def _payload(url: str, status: int, body: bytes) -> dict[str, Any]:

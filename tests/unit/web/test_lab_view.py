@@ -1,0 +1,176 @@
+"""What the API tells of a lab: nodes, links and sums, with serfs up, unreachable and absent."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from serflab.lab.cluster_objects import namespace_record, node_record, pod_record
+from serflab.lab.inventory import FILE_NAME, Inventory, Serf
+from serflab.traces.model import AnnotationKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flask.testing import FlaskClient
+
+
+def nodes(client: FlaskClient) -> dict[str, dict[str, Any]]:
+    return {node["name"]: node for node in client.get("/api/topology").get_json()["nodes"]}
+
+
+@pytest.fixture
+def inventory(checkout: Path, closed_port: int) -> Inventory:
+    """A lab of one serf whose API server does not answer."""
+    kubeconfig = checkout / "kubeconfig"
+    server = f"http://127.0.0.1:{closed_port}"
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "current-context": "c",
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [{"name": "c", "cluster": {"server": server}}],
+                "users": [{"name": "u", "user": {}}],
+            }
+        )
+    )
+    serf = Serf("serf1", kubeconfig, server, server, checkout / "config.json", checkout, {"SERFLAB_PHASE": "3"})
+    return Inventory("small", "local", checkout / "topology.yaml", (serf,), server, server)
+
+
+def test_without_a_lab_the_topology_is_shown_all_the_same(client: FlaskClient) -> None:
+    answer = client.get("/api/topology").get_json()
+    assert (answer["name"], answer["lab"]["up"]) == ("small", False)
+    assert answer["lab"]["message"].startswith("no lab is up")
+    states = {name: node["state"] for name, node in nodes(client).items()}
+    assert states == {
+        "serf1": "absent", "serf2": "absent", "edge": "unmanaged", "watcher": "absent", "host": "unmanaged"
+    }  # fmt: skip
+    assert client.get("/api/health").get_json()["status"] == "no_lab"
+
+
+def test_links_name_their_interfaces_and_lead_to_nodes_that_are_listed(client: FlaskClient) -> None:
+    links = client.get("/api/topology").get_json()["links"]
+    assert [link["id"] for link in links] == ["serf1:eth1--serf2:eth1", "serf1:eth2--edge:e1-1", "edge:e1-2--host:eth0"]
+    assert [link["state"] for link in links] == ["absent", "absent", "up"]
+    assert links[0]["endpoints"] == [{"node": "serf1", "interface": "eth1"}, {"node": "serf2", "interface": "eth1"}]
+    assert {end["node"] for link in links for end in link["endpoints"]} <= set(nodes(client))
+
+
+def test_nodes_have_kind_and_role(client: FlaskClient) -> None:
+    found = nodes(client)
+    assert (found["edge"]["kind"], found["edge"]["role"]) == ("nokia_srlinux", "router")
+    assert (found["watcher"]["role"], found["serf2"]["role"]) == ("prometheus", "serf")
+
+
+def test_the_viewer_follows_a_lab_that_comes_up_and_goes(
+    client: FlaskClient, checkout: Path, inventory: Inventory, settle: Callable[[Callable[[], bool]], None]
+) -> None:
+    inventory.save(checkout / ".serflab")
+    settle(lambda: nodes(client)["serf1"]["state"] == "unreachable")
+    answer = client.get("/api/topology").get_json()
+    serf1, serf2 = nodes(client)["serf1"], nodes(client)["serf2"]
+    assert "cannot be reached" in serf1["message"]
+    assert serf1["stale_since"] <= answer["generated_at"]
+    assert (serf2["state"], serf2["message"]) == ("absent", "not part of the lab that is up")
+    assert answer["links"][1]["state"] == "down"
+    assert answer["summary"] == {
+        "serfs": {"ready": 0, "total": 1}, "pods": {"running": 0, "total": 0}, "targets": {"up": 0, "total": 1}
+    }  # fmt: skip
+    health = client.get("/api/health").get_json()
+    assert (health["status"], health["serfs"][0]["api_server"]["state"]) == ("degraded", "unreachable")
+    assert client.get("/api/node/serf1/cluster-info").get_json()["error"]["code"] == "cluster_unreachable"
+    (checkout / ".serflab" / FILE_NAME).unlink()
+    settle(lambda: nodes(client)["serf1"]["state"] == "absent")
+
+
+def test_a_prometheus_that_does_not_answer_is_a_503_with_its_reason(
+    client: FlaskClient, checkout: Path, inventory: Inventory, settle: Callable[[Callable[[], bool]], None]
+) -> None:
+    inventory.save(checkout / ".serflab")
+    settle(lambda: nodes(client)["watcher"]["state"] == "unreachable")
+    answer = client.get("/api/node/serf1/timeseries?metric=psi&window=2h")
+    error = answer.get_json()["error"]
+    assert (answer.status_code, error["code"]) == (503, "prometheus_unavailable")
+    assert error["details"]["reason"] == "unreachable"
+    assert nodes(client)["watcher"]["stale_since"] is not None
+
+
+def test_an_inventory_of_another_version_is_told_and_not_fatal(
+    client: FlaskClient, checkout: Path, settle: Callable[[Callable[[], bool]], None]
+) -> None:
+    (checkout / ".serflab").mkdir()
+    (checkout / ".serflab" / FILE_NAME).write_text('{"serfs": [{}]}')
+    settle(lambda: "another version" in client.get("/api/topology").get_json()["lab"]["message"])
+    assert nodes(client)["serf1"]["state"] == "absent"
+
+
+def test_the_emulation_config_comes_without_its_series_even_if_the_serf_is_not_up(client: FlaskClient) -> None:
+    config = client.get("/api/node/serf1/emulation-config").get_json()
+    assert config["pods"] == [{"namespace": "ns1", "pod_name": "web-0", "points": 2}]
+    assert (config["node"], config["node_points"], config["namespaces"]) == ("serf1", 2, ["ns1"])
+    assert "node_time_series" not in config
+    assert client.get("/api/node/serf2/emulation-config").get_json()["error"]["code"] == "no_config"
+
+
+def test_templates_are_listed_with_figures_and_broken_ones_with_their_problem(
+    client: FlaskClient, checkout: Path
+) -> None:
+    directory = checkout / "workload_templates"
+    directory.mkdir()
+    rows = [{"cpu": cpu, "memory": 10, "power": 1.5, "psi": 0} for cpu in (100, 200, 600)]
+    (directory / "burst.json").write_text(json.dumps({"description": "short peaks", "time_series": rows}))
+    (directory / "broken.json").write_text('{"time_series": []}')
+    broken, burst = client.get("/api/workload-templates").get_json()["templates"]
+    assert (burst["name"], burst["points"], burst["description"], burst["problem"]) == ("burst", 3, "short peaks", "")
+    assert burst["summary"]["cpu"] == {"min": 100.0, "mean": 300.0, "max": 600.0}
+    assert (broken["name"], broken["points"], broken["summary"]) == ("broken", 0, None)
+    assert "$.time_series" in broken["problem"]
+
+
+def test_a_pod_is_kept_as_what_the_page_shows_of_it() -> None:
+    pod = {
+        "metadata": {
+            "namespace": "ns1", "name": "web-0", "creationTimestamp": "2026-01-01T00:00:00Z",
+            "annotations": {"my/cpu": "40.0m", "my/memory": "nonsense", "emulation.metrics.k8s.io/psi": "1.5%"},
+        },
+        "spec": {
+            "nodeName": "n1",
+            "containers": [{"resources": {"requests": {"cpu": "1500m", "memory": "1Gi"}}}, {"resources": {}}],
+        },
+        "status": {"phase": "Running"},
+    }  # fmt: skip
+    record = pod_record(AnnotationKeys(cpu="my/cpu", memory="my/memory"))(pod)
+    assert (record.phase, record.node, record.cpu_request, record.memory_request) == ("Running", "n1", 1500.0, 1024.0)
+    assert record.usage == {"cpu": 40.0, "psi": 1.5}
+
+
+def test_a_pod_that_does_not_run_says_why_and_one_being_deleted_says_so() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes fit"}
+    pod: dict[str, Any] = {
+        "metadata": {"namespace": "ns1", "name": "web-0"},
+        "status": {"phase": "Pending", "conditions": [condition]},
+    }
+    record = pod_record(AnnotationKeys())(pod)
+    assert (record.phase, record.reason, record.node) == ("Pending", "0/1 nodes fit", "")
+    pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert pod_record(AnnotationKeys())(pod).phase == "Terminating"
+
+
+def test_nodes_and_namespaces_are_kept_with_capacity_and_readiness() -> None:
+    node = {
+        "metadata": {"name": "n1"},
+        "spec": {"unschedulable": True},
+        "status": {
+            "capacity": {"cpu": "16", "memory": "60Gi", "pods": "110"},
+            "conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}],
+        },
+    }
+    record = node_record(node)
+    assert (record.cpu, record.memory, record.pods) == (16000.0, 61440.0, 110)
+    assert (record.ready, record.unschedulable) == (True, True)
+    assert not node_record({"metadata": {"name": "new"}}).ready
+    assert namespace_record({"metadata": {"name": "ns1"}, "status": {"phase": "Active"}}).phase == "Active"
