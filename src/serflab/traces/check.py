@@ -84,19 +84,21 @@ def _config(document: object, report: Report) -> EmulationConfig:
         _check_node_length(node_series, pods, report)
     settings = report.mapping(config.get("emulation", {}), "$.emulation") or {}
     report.keys(settings, "$.emulation", optional=("tick_seconds", "psi_aggregation", "annotation_keys"))
-    result = EmulationConfig(
+    keys = _annotation_keys(settings.get("annotation_keys", {}), report)
+    tick_seconds, aggregation = _tick_seconds(settings, report), _psi_aggregation(settings, report)
+    metadata = _metadata(config.get("metadata", {}), namespaces, pods, report)
+    report.settle(document)
+    return EmulationConfig(
         file=report.file,
-        metadata=_metadata(config.get("metadata", {}), namespaces, pods, report),
-        node_config=nodes or NodeConfig("single", (), {}),
+        metadata=metadata,
+        node_config=cast("NodeConfig", nodes),
         namespaces=namespaces,
         pods=pods,
-        annotation_keys=_annotation_keys(settings.get("annotation_keys", {}), report),
-        tick_seconds=_tick_seconds(settings, report),
-        psi_aggregation=_psi_aggregation(settings, report),
+        annotation_keys=keys,
+        tick_seconds=tick_seconds,
+        psi_aggregation=aggregation,
         node_series=node_series,
     )
-    report.settle(document)
-    return result
 
 
 def _namespaces(value: object, report: Report) -> tuple[str, ...]:
@@ -192,15 +194,16 @@ def _metadata(
     return metadata
 
 
-def _refuse_non_finite(value: object, path: str, report: Report) -> None:
-    if isinstance(value, float) and not isfinite(value):
-        report.number(value, path)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_non_finite(item, child(path, str(key)), report)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _refuse_non_finite(item, child(path, index), report)
+def _refuse_non_finite(metadata: object, path: str, report: Report) -> None:
+    rest = [(metadata, path)]
+    while rest:
+        value, where = rest.pop()
+        if isinstance(value, float) and not isfinite(value):
+            report.number(value, where)
+        elif isinstance(value, dict):
+            rest += [(item, child(where, str(key))) for key, item in reversed(value.items())]
+        elif isinstance(value, list):
+            rest += [(item, child(where, index)) for index, item in reversed(list(enumerate(value)))]
 
 
 def _annotation_keys(value: object, report: Report) -> AnnotationKeys:

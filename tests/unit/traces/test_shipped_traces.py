@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from serflab.traces.check import load_config, load_template
+from serflab.traces.check import check_config, check_template, load_config, load_template
 from serflab.traces.generate import generate
 from serflab.traces.model import NodeSpec
 from serflab.traces.render import render
@@ -16,6 +18,7 @@ from serflab.traces.templates import templates
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "annotations" / "emulation_config.json"
 TEMPLATES = ROOT / "workload_templates"
+DOCUMENTATION = ROOT / "docs" / "traces.md"
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +94,19 @@ def test_there_is_a_template_for_each_kind_of_workload():
         "cron",
         "idle",
     }
+
+
+def test_the_examples_of_the_documentation_are_valid(caplog):
+    blocks = re.findall(r"```json\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
+    config, node_configs, template = blocks
+    assert check_config(json.loads(config), "docs").length == 2
+    for line in node_configs.splitlines():
+        nodes = {"node_config": json.loads(line), "namespaces": ["ns1", "ns2"]}
+        assert [node.name for node in check_config(json.loads(config) | nodes, "docs").nodes] == [
+            "web-node",
+            "ns2-node",
+        ]
+    assert check_template(json.loads(template), "docs").length == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "docs: $.metadata.total_namespaces: says 1, but the file holds 2"
+    ] * 2

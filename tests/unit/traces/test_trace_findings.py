@@ -126,6 +126,21 @@ def test_every_golden_text_has_its_case():
     assert [line[3:] for line in GOLDEN.splitlines() if line.startswith("== ")] == list(BREAKAGES)
 
 
+def test_a_name_that_is_no_text_at_all_can_still_be_shown(config):
+    config["pods"][0]["pod_name"] = "\ud800"
+    (text,) = findings_of(check_config, config, "x.json")
+    assert text.startswith("x.json: $.pods[0].pod_name: Kubernetes refuses the name '\\ud800': ")
+
+
+def test_metadata_may_be_nested_as_deeply_as_json_can_be(config):
+    inner = float("nan")
+    for _ in range(2000):
+        inner = [inner]
+    config["metadata"]["deep"] = inner
+    (text,) = findings_of(check_config, config, "x.json")
+    assert "[0][0]: expected a finite number, found NaN" in text
+
+
 def test_all_findings_come_at_once_in_the_order_of_the_file(config):
     config["namespaces"].append("B")
     config["pods"][1]["time_series"][1]["psi"] = "3"
