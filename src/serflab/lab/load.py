@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from serflab.lab.metrics import METRICS
+from serflab.lab.prometheus_query import matcher
 
 if TYPE_CHECKING:
     from serflab.lab.prometheus_query import Prometheus
@@ -12,21 +16,7 @@ GREEN_BELOW = 20.0
 AMBER_UP_TO = 60.0
 JOB = "kwok-emulation"
 
-_RULES = {
-    "serflab:serf_cpu:percent": "cpu",
-    "serflab:serf_memory:percent": "memory",
-    "serflab:serf_psi:percent": "psi",
-    "serflab:serf_power:watts": "power",
-}
-_LOADS_QUERY = '{__name__=~"' + "|".join(_RULES) + '"}'
 _TARGETS_QUERY = f'max by (serf) (up{{job="{JOB}"}})'
-_POD_METRICS = {
-    "emulation_pod_cpu_millicores": "cpu",
-    "emulation_pod_memory_mi": "memory",
-    "emulation_pod_psi_percent": "psi",
-    "emulation_pod_power_watts": "power",
-}
-PODS_QUERY = '{__name__=~"' + "|".join(_POD_METRICS) + '",serf="%s"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +51,16 @@ def level(cpu_percent: float) -> str:
 
 async def read_load(prometheus: Prometheus) -> LabLoad:
     """Ask Prometheus for the current load of every serf; raises `PrometheusError`."""
+    queries = [_TARGETS_QUERY, *(metric.of_serfs() for metric in METRICS.values())]
+    targets, *measures = await asyncio.gather(*(prometheus.instant(query) for query in queries))
     values: dict[str, dict[str, float]] = {}
-    for sample in await prometheus.instant(_LOADS_QUERY):
-        serf = sample.labels.get("serf", "")
-        values.setdefault(serf, {})[_RULES[sample.labels["__name__"]]] = sample.value
-    targets = {sample.labels.get("serf", ""): sample.value == 1 for sample in await prometheus.instant(_TARGETS_QUERY)}
-    return LabLoad({serf: Load(**measures) for serf, measures in values.items()}, targets)
+    for name, samples in zip(METRICS, measures, strict=True):
+        for sample in samples:
+            values.setdefault(sample.labels.get("serf", ""), {})[name] = sample.value
+    return LabLoad(
+        {serf: Load(**loads) for serf, loads in values.items()},
+        {sample.labels.get("serf", ""): sample.value == 1 for sample in targets},
+    )
 
 
 async def read_pod_usage(prometheus: Prometheus, serf: str) -> dict[tuple[str, str], dict[str, float]]:
@@ -74,9 +68,11 @@ async def read_pod_usage(prometheus: Prometheus, serf: str) -> dict[tuple[str, s
 
     Raises `PrometheusError`.
     """
+    names = {metric.pod: metric.name for metric in METRICS.values()}
+    selector = matcher(serf=serf).removeprefix("{")
     usage: dict[tuple[str, str], dict[str, float]] = {}
-    for sample in await prometheus.instant(PODS_QUERY % serf.replace("\\", "\\\\").replace('"', '\\"')):
+    for sample in await prometheus.instant(f'{{__name__=~"{"|".join(names)}",{selector}'):
         labels = sample.labels
         measures = usage.setdefault((labels.get("namespace", ""), labels.get("pod", "")), {})
-        measures[_POD_METRICS[labels["__name__"]]] = sample.value
+        measures[names[labels["__name__"]]] = sample.value
     return usage

@@ -70,7 +70,9 @@ def grid(seconds: int, now: float) -> Grid:
 
 
 def matcher(**labels: str) -> str:
-    """Return a label matcher such as `{serf="serf1"}`; values may hold anything."""
+    """Return a label matcher such as `{serf="serf1"}`, empty without labels; values may hold anything."""
+    if not labels:
+        return ""
     return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
 
 

@@ -1,4 +1,4 @@
-"""Time series of a serf and of its pods: which metrics answer which question, over which window."""
+"""Time series of a serf and of its pods over the windows of the charts."""
 
 from __future__ import annotations
 
@@ -6,66 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serflab.lab.prometheus_query import gather_queries, grid, matcher
+from serflab.lab.prometheus_query import gather_queries, grid
 
 if TYPE_CHECKING:
+    from serflab.lab.metrics import Metric
     from serflab.lab.prometheus_query import Prometheus
 
-# The windows of the charts, in seconds.
+# In seconds.
 WINDOWS = {"5m": 300, "15m": 900, "1h": 3600, "2h": 7200}
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One of the four measures: the series of a serf, of a real machine and of a pod, and their units."""
-
-    name: str
-    serf: str
-    real: str
-    pod: str
-    serf_unit: str
-    pod_unit: str
-    real_aggregation: str = "avg"
-
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric(
-            "cpu",
-            "serflab:serf_cpu:percent",
-            "real_node_cpu_percent",
-            "emulation_pod_cpu_millicores",
-            "percent",
-            "millicores",
-        ),
-        Metric(
-            "memory",
-            "serflab:serf_memory:percent",
-            "real_node_memory_percent",
-            "emulation_pod_memory_mi",
-            "percent",
-            "Mi",
-        ),
-        Metric(
-            "psi",
-            "serflab:serf_psi:percent",
-            "real_node_psi_percent",
-            "emulation_pod_psi_percent",
-            "percent",
-            "percent",
-        ),
-        Metric(
-            "power",
-            "serflab:serf_power:watts",
-            "real_node_power_watts",
-            "emulation_pod_power_watts",
-            "watts",
-            "watts",
-            real_aggregation="sum",
-        ),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +45,10 @@ async def serf_series(prometheus: Prometheus, serf: str, metric: Metric, window:
 
     Raises `PrometheusError`.
     """
-    selector = matcher(serf=serf)
-    queries = {
-        "emulated_node": f"sum by (serf) ({metric.serf}{selector})",
-        "real_node": f"{metric.real_aggregation} by (serf) ({metric.real}{selector})",
-    }
+    queries = {"emulated_node": metric.of_serfs(serf=serf), "real_node": metric.of_real_machine(serf=serf)}
     points = grid(window, time.time())
     values = await gather_queries(prometheus, queries, points)
-    return SeriesSet(metric.serf_unit, points.step, points.timestamps, values)
+    return SeriesSet(metric.node_unit, points.step, points.timestamps, values)
 
 
 async def pod_series(prometheus: Prometheus, name: PodName, metric: Metric, window: int) -> SeriesSet:
@@ -112,7 +56,7 @@ async def pod_series(prometheus: Prometheus, name: PodName, metric: Metric, wind
 
     Raises `PrometheusError`.
     """
-    selector = matcher(serf=name.serf, namespace=name.namespace, pod=name.pod)
+    query = metric.of_pod(serf=name.serf, namespace=name.namespace, pod=name.pod)
     points = grid(window, time.time())
-    values = await gather_queries(prometheus, {"emulated_pod": f"max by (pod) ({metric.pod}{selector})"}, points)
+    values = await gather_queries(prometheus, {"emulated_pod": query}, points)
     return SeriesSet(metric.pod_unit, points.step, points.timestamps, values)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from flask import current_app, request
 
-from serflab.lab.series import METRICS, WINDOWS, Metric
+from serflab.lab.metrics import METRICS, Metric
+from serflab.lab.series import WINDOWS
 from serflab.web.errors import ApiError, one_of, unknown
 
 if TYPE_CHECKING:

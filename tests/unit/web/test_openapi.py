@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openapi_schema import problems, resolve
 
+from serflab.lab.metrics import METRICS
 from serflab.lab.overview import NODE_STATES
-from serflab.lab.series import METRICS, WINDOWS
+from serflab.lab.series import WINDOWS
 from serflab.web.documentation import openapi
 
 if TYPE_CHECKING:

@@ -65,11 +65,10 @@ async def reason_of(question: Callable[[], Awaitable[object]]) -> PrometheusErro
 async def test_the_load_of_every_serf_comes_from_one_poll(prometheus: Prometheus, server: Server) -> None:
     server.answers = {
         "up{": vector(({"serf": "serf1"}, "1"), ({"serf": "serf2"}, "0")),
-        "serflab:": vector(
-            ({"__name__": "serflab:serf_cpu:percent", "serf": "serf1"}, "61.5"),
-            ({"__name__": "serflab:serf_power:watts", "serf": "serf1"}, "140"),
-            ({"__name__": "serflab:serf_psi:percent", "serf": "serf1"}, "NaN"),
-        ),
+        "serflab:serf_cpu:percent": vector(({"serf": "serf1"}, "61.5")),
+        "serflab:serf_memory:percent": vector(),
+        "serflab:serf_psi:percent": vector(({"serf": "serf1"}, "NaN")),
+        "serflab:serf_power:watts": vector(({"serf": "serf1"}, "140")),
     }
     lab = await read_load(prometheus)
     assert lab.targets == {"serf1": True, "serf2": False}
