@@ -63,7 +63,7 @@ function style() {
       style: {
         width: 2.5, "line-color": colour("line-strong"), "curve-style": "bezier", "overlay-opacity": 0,
         "source-label": "", "target-label": "", "font-family": font, "font-size": 12, color: text,
-        "source-text-offset": 66, "target-text-offset": 66, "text-background-color": colour("canvas"),
+        "source-text-offset": 24, "target-text-offset": 24, "text-background-color": colour("canvas"),
         "text-background-opacity": 0.9, "text-background-padding": 2, "min-zoomed-font-size": 6,
       },
     },
@@ -74,10 +74,10 @@ function style() {
       style: { width: 3.5, "line-color": colour("accent"), "source-label": "data(from)", "target-label": "data(to)", "z-index": 9 },
     },
     { selector: ".dimmed", style: { opacity: 0.18 } },
-    { selector: "node.hovered", style: { "underlay-color": colour("accent"), "underlay-opacity": 0.15, "underlay-padding": 8 } },
+    { selector: "node.hovered", style: { "underlay-color": colour("accent"), "underlay-opacity": 0.15, "underlay-padding": 8, "underlay-shape": "ellipse" } },
     {
-      selector: "node:selected",
-      style: { "underlay-color": colour("accent"), "underlay-opacity": 0.35, "underlay-padding": 9 },
+      selector: "node.selected",
+      style: { "underlay-color": colour("accent"), "underlay-opacity": 0.35, "underlay-padding": 9, "underlay-shape": "ellipse" },
     },
   ];
 }
@@ -141,11 +141,11 @@ class Graph {
   select(name) {
     this.#selected = name;
     this.#cy.batch(() => {
-      this.#cy.$(":selected").unselect();
+      this.#cy.nodes(".selected").removeClass("selected");
       this.#cy.edges(".chosen").removeClass("chosen shown");
       if (!name) return;
       const node = this.#cy.getElementById(name);
-      node.select();
+      node.addClass("selected");
       node.connectedEdges().addClass("chosen shown");
     });
   }

@@ -1,7 +1,8 @@
 /** Where the nodes of a topology are put when nobody has moved them yet. */
 
 const RING_UP_TO = 40;
-const SPACING = 150;
+// Room for a node and, between two of them, for the names of two interfaces.
+const SPACING = 190;
 
 /**
  * Returns positions by node name for a box of the given aspect ratio (width ÷ height): a ring in the order of the file for

@@ -10,6 +10,7 @@ const measure = (key) => ({ value: (pod) => pod[key], text: (pod) => (pod[key] =
 
 function podCell(cell, pod) {
   if (!cell.firstChild) cell.append(h("span", { class: "pod-name" }), h("span", { class: "pod-namespace" }));
+  cell.title = `${pod.namespace}/${pod.name}`;
   setText(cell.firstChild, pod.name);
   setText(cell.lastChild, pod.namespace);
 }
