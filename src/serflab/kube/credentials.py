@@ -287,8 +287,12 @@ def _from_kubernetes_package(files: list[Path], context: str) -> Credentials:
             ssl_context.load_cert_chain(configuration.cert_file, configuration.key_file)
 
     def headers() -> Mapping[str, str]:
-        # The package runs the plugin again when its token is about to expire.
-        token = configuration.get_api_key_with_prefix("authorization") or configuration.get_basic_auth_token()
+        # The package runs the plugin again when its token is about to expire. It has renamed the key of the token once.
+        token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         return {"Authorization": token} if token else {}
 
-    return Credentials(configuration.host.rstrip("/"), ssl_context, headers(), source=source, renew=headers)
+    first = headers()
+    if not first and not configuration.cert_file:
+        problem = f"the plugin of context {context!r} gave no credentials"
+        raise InputError([Finding(source, "$.users[*].user", problem, "does `kubectl` work with this kubeconfig?")])
+    return Credentials(configuration.host.rstrip("/"), ssl_context, first, source=source, renew=headers)

@@ -213,6 +213,7 @@ class WatchCache(Generic[T]):
                 if response.status >= 400:
                     raise _translated(api_error(response, await response.read()))
                 self._now_connected()
+                await self._notify()
                 async for line in _lines(response.content):
                     await self._take(orjson.loads(line))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
