@@ -9,16 +9,10 @@ const LIMIT = 400;
 const measure = (key) => ({ value: (pod) => pod[key], text: (pod) => (pod[key] === null ? MISSING : number(pod[key])) });
 
 function podCell(cell, pod) {
-  if (!cell.firstChild) cell.append(h("span", { class: "pod-name" }), h("span", { class: "pod-namespace" }));
+  if (!cell.firstChild) cell.append(h("span", { class: "pod-name" }), h("span", { class: "pod-place" }));
   cell.title = `${pod.namespace}/${pod.name}`;
   setText(cell.firstChild, pod.name);
-  setText(cell.lastChild, pod.namespace);
-}
-
-function nodeCell(cell, pod) {
-  cell.className = "kube-node";
-  cell.title = pod.node;
-  setText(cell, pod.node || MISSING);
+  setText(cell.lastChild, `${pod.namespace} on ${pod.node || "no node yet"}`);
 }
 
 function phaseCell(cell, pod) {
@@ -31,7 +25,6 @@ function phaseCell(cell, pod) {
 const COLUMNS = [
   { id: "pod", title: "Pod", header: true, value: (pod) => `${pod.namespace}/${pod.name}`, cell: podCell },
   { id: "phase", title: "Phase", value: (pod) => pod.phase, cell: phaseCell },
-  { id: "node", title: "Node", value: (pod) => pod.node || null, cell: nodeCell },
   { id: "cpu", title: "CPU m", numeric: true, ...measure("cpu_millicores") },
   { id: "memory", title: "Mem Mi", numeric: true, ...measure("memory_mi") },
   { id: "psi", title: "PSI %", numeric: true, ...measure("psi_percent") },

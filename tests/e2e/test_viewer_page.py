@@ -1,0 +1,278 @@
+"""The page in a real browser, on a running lab."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect, sync_playwright
+
+from serflab.kube.client import ApiClient
+from serflab.kube.credentials import load_credentials
+from serflab.lab.load import level
+from serflab.lab.metrics import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext
+
+RESULTS = Path(__file__).parents[2] / "test-results"
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+# The first scrapes of a lab that has just come up, on a busy machine.
+PATIENCE_MS = 60_000
+DRAWN = "window.serflab ? window.serflab.graph.drawn() : []"
+COLOURED = """names => {
+  const drawn = window.serflab ? window.serflab.graph.drawn() : [];
+  return names.every(name => drawn.some(node => node.name === name && node.classes.some(
+    item => ["level-green", "level-amber", "level-red"].includes(item))));
+}"""
+INK = """canvas => {
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.some((value, at) => at % 4 === 3 && value > 0);
+}"""
+
+
+# Of the module and no longer: Playwright keeps an event loop running in this thread, which async tests would refuse.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """A page and what happened on it: where it sent requests and what its console complained of."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.url = url
+        self.hosts: set[str] = set()
+        self.complaints: list[str] = []
+        self.page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        self.page.on("console", lambda message: self._hear(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self, hash_: str = "") -> Page:
+        self.page.goto(f"{self.url}/{hash_}")
+        return self.page
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.complaints.append(text)
+
+
+@pytest.fixture
+def visit(browser: Browser, lab: Any) -> Iterator[Visit]:
+    """A visit in a wide window; at its end nothing may have left the machine, and the console must be silent."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    visit = Visit(context, lab.viewer_url)
+    yield visit
+    context.close()
+    assert visit.hosts <= {urlsplit(lab.viewer_url).netloc}
+    assert visit.complaints == []
+
+
+@pytest.fixture
+def serf(lab: Any) -> str:
+    name: str = lab.inventory.serfs[0].name
+    return name
+
+
+@pytest.fixture
+def coloured(visit: Visit, lab: Any) -> Page:
+    """The page, once every serf of the lab has a colour."""
+    page = visit.open()
+    page.wait_for_function(COLOURED, arg=[serf.name for serf in lab.inventory.serfs], timeout=PATIENCE_MS)
+    return page
+
+
+def click_node(page: Page, name: str) -> None:
+    place = page.evaluate("name => window.serflab.graph.position(name)", name)
+    page.mouse.click(place["x"], place["y"])
+
+
+def pods_of(lab: Any, serf: str) -> set[str]:
+    async def ask() -> set[str]:
+        async with ApiClient(load_credentials(lab.inventory.serf(serf).kubeconfig)) as client:
+            items = (await client.list("/api/v1/pods"))["items"]
+        return {f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in items}
+
+    with ThreadPoolExecutor(1) as other_thread:
+        return other_thread.submit(asyncio.run, ask()).result()
+
+
+def recent_cpu(lab: Any, serf: str) -> list[float]:
+    """Return every CPU load of the serf that Prometheus knows of the last half minute."""
+    now = time.time()
+    query = {"query": METRICS["cpu"].of_serfs(serf=serf), "start": str(now - 30), "end": str(now), "step": "1"}
+    answer = requests.get(f"{lab.prometheus_url}/api/v1/query_range", params=query, timeout=10).json()
+    return [float(value) for series in answer["data"]["result"] for _, value in series["values"]]
+
+
+def test_colours_and_rings_agree_with_prometheus(coloured: Page, lab: Any) -> None:
+    drawn = {node["name"]: node for node in coloured.evaluate(DRAWN)}
+    for serf in lab.inventory.serfs:
+        node = drawn[serf.name]
+        shown = [value for value in recent_cpu(lab, serf.name) if abs(min(value, 100) - node["ring"]) <= 0.5]
+        assert shown, f"{serf.name}: Prometheus never had {node['ring']} %"
+        assert any(f"level-{level(value)}" in node["classes"] for value in shown)
+        assert re.fullmatch(rf"{serf.name}\n(~ )?[\d.]+ %", node["label"])
+
+
+def test_the_bar_says_how_many_serfs_pods_and_targets_there_are(coloured: Page, lab: Any) -> None:
+    count = len(lab.inventory.serfs)
+    pods = sum(len(pods_of(lab, serf.name)) for serf in lab.inventory.serfs)
+    expect(coloured.locator("#figure-serfs dd")).to_have_text(f"{count} / {count}")
+    expect(coloured.locator("#figure-targets dd")).to_have_text(f"{count} / {count}")
+    expect(coloured.locator("#figure-pods dd")).to_have_text(f"{pods} / {pods}")
+
+
+def test_a_click_on_a_serf_shows_its_cluster_and_its_pods(coloured: Page, lab: Any, serf: str) -> None:
+    click_node(coloured, serf)
+    panel = coloured.locator("#panel")
+    expect(panel.get_by_role("heading", level=2)).to_have_text(serf)
+    expect(panel.locator(".pods tbody tr").first).to_be_visible()
+    listed = {row.get_attribute("data-key") for row in panel.locator(".pods tbody tr").all()}
+    assert listed == pods_of(lab, serf)
+    expect(panel.locator(".facts")).to_contain_text("v1.")
+    expect(panel.locator(".kube-nodes")).to_contain_text("emulation-node-1")
+    RESULTS.mkdir(exist_ok=True)
+    coloured.screenshot(path=RESULTS / "viewer.png")
+
+
+def test_pods_are_sorted_and_filtered(visit: Visit, lab: Any, serf: str) -> None:
+    page = visit.open(f"#node={serf}")
+    rows = page.locator(".pods tbody tr")
+    expect(rows.first).to_be_visible()
+    page.locator(".pods thead button", has_text="Pod").click()
+    keys = [row.get_attribute("data-key") for row in rows.all()]
+    assert len(keys) > 1
+    assert [str(key).split("/")[0] for key in keys] == sorted(str(key).split("/")[0] for key in keys)
+    namespace = str(keys[-1]).split("/", maxsplit=1)[0]
+    page.get_by_label("Filter pods").fill(f"{namespace}/")
+    expect(rows).to_have_count(sum(pod.startswith(f"{namespace}/") for pod in pods_of(lab, serf)))
+
+
+@pytest.mark.parametrize("window", ["5m", "15m", "1h", "2h"])
+@pytest.mark.parametrize("metric", ["cpu", "memory", "psi", "power"])
+def test_every_chart_shows_emulated_beside_real(visit: Visit, serf: str, metric: str, window: str) -> None:
+    page = visit.open(f"#node={serf}&metric={metric}&window={window}")
+    legend = page.locator(".chart-legend")
+    expect(legend.locator(".emulated dd")).to_have_text(re.compile(r"\d"))
+    expect(legend.locator(".real dd")).to_have_text(re.compile(r"\d"))
+    assert page.locator(".chart canvas").evaluate(INK)
+    expect(page.locator(f'.chart button[data-id="{metric}"]')).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(f'.chart button[data-id="{window}"]')).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_pod_has_a_chart_of_its_own_that_a_link_reopens(visit: Visit, serf: str) -> None:
+    page = visit.open(f"#node={serf}")
+    row = page.locator(".pods tbody tr").first
+    pod = str(row.get_attribute("data-key"))
+    row.click()
+    expect(page.locator(".chart h3")).to_have_text(pod)
+    expect(page.locator(".chart-legend .emulated dd")).to_have_text(re.compile(r"\d.* m$"))
+    page.reload()
+    expect(page.locator(".chart h3")).to_have_text(pod)
+    page.get_by_role("button", name="Back to the whole serf").click()
+    expect(page.locator(".chart h3")).to_have_text(f"{serf}: emulated and real")
+
+
+def test_the_keyboard_alone_reaches_a_serf_and_comes_back(coloured: Page, serf: str) -> None:
+    coloured.keyboard.press("Tab")
+    expect(coloured.get_by_role("link", name="Skip to the list of nodes")).to_be_focused()
+    coloured.keyboard.press("Enter")
+    expect(coloured.locator("#nodes table")).to_be_visible()
+    row = coloured.locator(f'#nodes tr[data-key="{serf}"]')
+    for _ in range(40):
+        coloured.keyboard.press("Tab")
+        if row.evaluate("element => element === document.activeElement"):
+            break
+    expect(row).to_be_focused()
+    coloured.keyboard.press("Enter")
+    expect(coloured.locator("#panel")).to_be_focused()
+    expect(coloured.locator("#panel h2")).to_have_text(serf)
+    coloured.keyboard.press("Escape")
+    expect(coloured.locator("#panel")).to_be_hidden()
+    expect(row).to_be_focused()
+
+
+def test_the_table_shows_what_the_graph_shows(coloured: Page, lab: Any) -> None:
+    coloured.get_by_role("button", name="Table").click()
+    for serf in lab.inventory.serfs:
+        row = coloured.locator(f'#nodes tr[data-key="{serf.name}"]')
+        expect(row).to_contain_text("Ready")
+        expect(row.locator("td.level")).to_have_text(re.compile(r"^[\d.]+$"))
+
+
+def test_search_and_legend_narrow_what_is_shown(coloured: Page, serf: str) -> None:
+    coloured.get_by_role("button", name="Table").click()
+    names = coloured.locator("#nodes tbody th")
+    coloured.locator("#search").fill(f"{serf} ready")
+    expect(names).to_have_text([serf])
+    coloured.locator("#search").fill("nothing of that name")
+    expect(coloured.get_by_text("No node matches the search.")).to_be_visible()
+    coloured.locator("#search").fill("")
+    chosen = next(name for name in ("green", "amber", "red") if coloured.locator(f"#nodes td.level-{name}").count())
+    coloured.locator(f"#legend .level-{chosen}").click()
+    expect(coloured.locator(f"#nodes td.level:not(.level-{chosen})")).to_have_count(0)
+
+
+def test_the_theme_is_the_systems_until_the_user_chooses(visit: Visit) -> None:
+    page = visit.page
+    page.emulate_media(color_scheme="dark")
+    visit.open()
+    background = "() => getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(background)
+    page.get_by_role("button", name="Switch to the light theme").click()
+    light = page.evaluate(background)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(background) == light
+
+
+@pytest.mark.parametrize("hash_", ["", "#node={serf}"])
+def test_a_phone_needs_no_sideways_scrolling(visit: Visit, serf: str, hash_: str) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    page = visit.open(hash_.format(serf=serf))
+    expect(page.locator("#figure-serfs")).to_be_visible()
+    if hash_:
+        expect(page.locator(".pods tbody tr").first).to_be_attached()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.locator("#graph canvas").first.bounding_box()["width"] > 300  # type: ignore[index]
+
+
+def breaking(visit: Visit, url: str, answer: Callable[[Any], None]) -> None:
+    visit.page.route(url, answer)
+
+
+def test_a_viewer_that_stops_answering_is_told_and_forgotten_when_it_returns(coloured: Page, visit: Visit) -> None:
+    breaking(visit, "**/api/topology", lambda route: route.abort())
+    notice = coloured.locator("#notices .error")
+    expect(notice).to_contain_text(re.compile(r"Stale since \d\d:\d\d:\d\d"))
+    coloured.unroute("**/api/topology")
+    expect(notice).to_have_count(0)
+    # The browser itself reports the requests that this test has broken.
+    visit.complaints = [text for text in visit.complaints if "net::ERR_FAILED" not in text]
+
+
+def test_missing_packages_are_told_in_words_and_the_table_stands_in(visit: Visit, serf: str) -> None:
+    breaking(visit, "**/vendor/**", lambda route: route.fulfill(status=404, body="{}"))
+    page = visit.open()
+    expect(page.locator("#notices")).to_contain_text("packages are not installed")
+    expect(page.locator(f'#nodes tr[data-key="{serf}"]')).to_be_visible()
+    visit.complaints = [text for text in visit.complaints if "404" not in text and "vendor" not in text]
