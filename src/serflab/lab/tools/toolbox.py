@@ -118,7 +118,7 @@ class Toolbox:
         log.write_text("", encoding="utf-8")
         self._check_space(names)
         lock_file = self.pins.directory / "requirements-go.lock"
-        go = golang.find_go(self.pins.go_version(module), self.cache, lock_file, log)
+        go = golang.find_go(self.pins.go_version(module), self.cache, lock_file)
         task = f"building {names}"
         progress.start(task)
         advance = functools.partial(progress.advance, task, unit="packages")

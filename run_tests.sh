@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Run the whole test suite: style, types, rooms, then the tests on real clusters. Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+SERFLAB_DEV=1 SERFLAB_SETUP_ONLY=1 ./setup_emulation.sh
+export PATH="$PWD/.venv/bin:$PATH"
+
+if [ $# -eq 0 ]; then
+  ruff check . && ruff format --check .
+  mypy
+  lint-imports
+fi
+serflab tools install
+[ -n "$(type -P chromium || type -P chromium-browser || type -P google-chrome)" ] || {
+  echo "error: the page is tested in Chromium, which is not on this machine" >&2
+  echo "  hint: on Debian and Ubuntu: apt-get install chromium" >&2
+  exit 1
+}
+exec pytest --numprocesses=2 --dist=loadfile "$@"
