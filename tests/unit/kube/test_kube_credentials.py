@@ -178,7 +178,7 @@ def test_what_cannot_be_used_says_where_and_why(case, write, tmp_path):
 
 
 def test_a_plugin_is_run_by_the_kubernetes_package(write):
-    answer = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "from-plugin"}}'
+    answer = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "abc"}}'
     plugin = {
         "apiVersion": "client.authentication.k8s.io/v1",
         "command": "echo",
