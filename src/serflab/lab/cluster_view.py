@@ -39,6 +39,7 @@ UNREACHABLE = "unreachable"
 _RETRY_SECONDS = 2.0
 _HEARTBEAT_SECONDS = 3.0
 _REQUEST_TIMEOUT_SECONDS = 4.0
+_GRACE_SECONDS = 5.0
 # Read through to etcd, so that an API server that has lost its store does not pass for a working one.
 _HEARTBEAT_PATH = "/api/v1/namespaces/kube-system"
 
@@ -56,7 +57,8 @@ class ClusterView:
         self._nodes: WatchCache[NodeRecord] | None = None
         self._namespaces: WatchCache[NamespaceRecord] | None = None
         self._error = ""
-        self._silent_since: float | None = None
+        self._answered: float | None = None
+        self._created = time.time()
 
     async def run(self) -> None:
         """Follow the cluster, for ever: whatever goes wrong is told by `state` and tried again."""
@@ -87,56 +89,59 @@ class ClusterView:
         while True:
             try:
                 await client.get(_HEARTBEAT_PATH)
-                if self._silent_since is not None or not self.version:
+                if self._error or not self.version:
                     self.version = str((await client.get("/version")).get("gitVersion", ""))
-                self._silent_since, self._error = None, ""
+                self._answered, self._error = time.time(), ""
             except SerflabError as error:
                 self._failed(error.message)
             await asyncio.sleep(_HEARTBEAT_SECONDS)
 
     def _failed(self, message: str) -> None:
-        if self._silent_since is None:
-            self._silent_since = time.time()
+        if not self._error:
             log.warning("%s: %s", self.serf.name, message)
         self._error = message
 
     @property
     def synced(self) -> bool:
         """Whether the cluster was read completely at least once."""
-        return all(cache is not None and cache.synced for cache in (self._nodes, self._namespaces, self._pods))
+        return all(cache is not None and cache.synced for cache in self._caches)
 
     @property
     def state(self) -> str:
         """Return `ready`, `connecting` (not yet known) or `unreachable`."""
         if self._error:
             return UNREACHABLE
-        caches = (self._nodes, self._namespaces, self._pods)
-        if all(cache is not None and cache.connected for cache in caches):
+        if self.synced and not self._long_disconnected():
             return READY
-        if self.synced or any(cache is not None and cache.last_error for cache in caches):
+        if self.synced or any(cache is not None and cache.last_error for cache in self._caches):
             return UNREACHABLE
         return CONNECTING
+
+    @property
+    def _caches(
+        self,
+    ) -> tuple[WatchCache[NodeRecord] | WatchCache[NamespaceRecord] | WatchCache[PodRecord] | None, ...]:
+        return self._nodes, self._namespaces, self._pods
+
+    def _long_disconnected(self) -> list[float]:
+        """Return since when watches do not stand; one that just comes back is no reason to worry anybody."""
+        moments = [cache.disconnected_since for cache in self._caches if cache is not None]
+        return [moment for moment in moments if moment is not None and time.time() - moment > _GRACE_SECONDS]
 
     @property
     def stale_since(self) -> float | None:
         """Return since when (epoch seconds) what is shown may be old; None when it is current."""
         if self.state == READY:
             return None
-        moments = [self._silent_since]
-        moments += [
-            cache.disconnected_since for cache in (self._nodes, self._namespaces, self._pods) if cache is not None
-        ]
-        return min((moment for moment in moments if moment is not None), default=None)
+        return min([self._answered or self._created, *self._long_disconnected()])
 
     @property
     def error(self) -> str:
         """Return why the serf is not ready, empty when it is."""
         if self.state == READY:
             return ""
-        for cache in (self._nodes, self._namespaces, self._pods):
-            if cache is not None and cache.last_error is not None and not self._error:
-                return str(getattr(cache.last_error, "message", cache.last_error))
-        return self._error
+        errors = (cache.last_error for cache in self._caches if cache is not None and cache.last_error is not None)
+        return self._error or next((str(getattr(error, "message", error)) for error in errors), "")
 
     # The caches are changed by the loop's thread. Copying the values of a dict is one step of the interpreter,
     # so a reader in another thread gets a whole picture.

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
@@ -20,7 +20,8 @@ import aiohttp
 from serflab.errors import InputError, SerflabError
 from serflab.lab.cluster_view import ClusterView
 from serflab.lab.inventory import FILE_NAME, Inventory, Serf, load_inventory
-from serflab.lab.load import LabLoad, Load, read_load
+from serflab.lab.known_load import KnownLoad, LoadMemory
+from serflab.lab.load import read_load
 from serflab.lab.prometheus_query import Prometheus, PrometheusError
 from serflab.lab.topology import Topology, load_topology
 
@@ -36,14 +37,6 @@ T = TypeVar("T")
 _FOLLOW_SECONDS = 1.0
 _POLL_SECONDS = 3.0
 _CALL_TIMEOUT_SECONDS = 12.0
-
-
-@dataclass(frozen=True, slots=True)
-class KnownLoad:
-    """The last known load of a serf, and since when (epoch seconds) nothing newer came; None while it is current."""
-
-    load: Load
-    stale_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -63,17 +56,6 @@ class _Files:
     inventory_error: str = "the viewer has just started"
 
 
-@dataclass(slots=True)
-class _Poll:
-    """What the last polls of Prometheus brought."""
-
-    lab: LabLoad = field(default_factory=LabLoad)
-    succeeded: bool = False
-    error: str = ""
-    stale_since: float | None = None
-    loads: dict[str, tuple[Load, float]] = field(default_factory=dict)
-
-
 class LabObserver:
     """Follows one lab from `start` to `stop`; the files may appear, change and vanish meanwhile.
 
@@ -87,7 +69,7 @@ class LabObserver:
         self._prometheus_default = prometheus
         self._files = _Files()
         self._serfs: dict[str, _Serf] = {}
-        self._poll = _Poll()
+        self._memory = LoadMemory(self.started)
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -155,7 +137,7 @@ class LabObserver:
         files.modified = self._modified()
         url = files.inventory.prometheus if files.inventory else self._prometheus_default
         if self._prometheus is None or self._prometheus.url != url.rstrip("/"):
-            self._prometheus, self._poll = Prometheus(session, url), _Poll()
+            self._prometheus, self._memory = Prometheus(session, url), LoadMemory(time.time())
         self._follow_serfs(files.inventory.serfs if files.inventory else ())
 
     def _follow_serfs(self, serfs: tuple[Serf, ...]) -> None:
@@ -164,7 +146,7 @@ class LabObserver:
             if wanted.get(name) != followed.view.serf:
                 followed.task.cancel()
                 del self._serfs[name]
-                self._poll.loads.pop(name, None)
+                self._memory.forget(name)
         for name, serf in wanted.items():
             if name not in self._serfs:
                 view = ClusterView(serf)
@@ -174,24 +156,19 @@ class LabObserver:
 
     async def _poll_prometheus(self) -> None:
         while True:
-            prometheus = self._prometheus
+            prometheus, memory = self._prometheus, self._memory
             if prometheus is not None:
-                await self._poll_once(prometheus, self._poll)
+                try:
+                    memory.take(await read_load(prometheus), time.time())
+                except PrometheusError as error:
+                    self._tell(error, memory)
+                    memory.fail(error.message)
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _poll_once(self, prometheus: Prometheus, poll: _Poll) -> None:
-        try:
-            lab = await read_load(prometheus)
-        except PrometheusError as error:
-            if poll.stale_since is None:
-                poll.stale_since = time.time()
-                # A viewer without a lab is an ordinary state and no reason for a warning every few seconds.
-                log.log(logging.WARNING if self._files.inventory else logging.INFO, "%s", error.message)
-            poll.error = error.message
-            return
-        now = time.time()
-        poll.loads.update({serf: (load, now) for serf, load in lab.loads.items()})
-        poll.lab, poll.succeeded, poll.error, poll.stale_since = lab, True, "", None
+    def _tell(self, error: PrometheusError, memory: LoadMemory) -> None:
+        if not memory.error:
+            # A viewer without a lab is an ordinary state and no reason for a warning.
+            log.log(logging.WARNING if self._files.inventory else logging.INFO, "%s", error.message)
 
     # --- what readers ask ---
 
@@ -231,24 +208,20 @@ class LabObserver:
     @property
     def prometheus_error(self) -> str:
         """Return why Prometheus does not answer, empty when it does."""
-        return self._poll.error or ("" if self._poll.succeeded else "Prometheus was not asked yet")
+        return self._memory.error or ("" if self._memory.answered else "Prometheus was not asked yet")
 
     @property
     def prometheus_stale_since(self) -> float | None:
         """Return since when Prometheus does not answer (epoch seconds), None while it does."""
-        return self._poll.stale_since
+        return self._memory.stale_since
 
     def load(self, serf: str) -> KnownLoad:
         """Return the last known load of a serf and how old it is."""
-        poll = self._poll
-        load, seen = poll.loads.get(serf, (Load(), self.started))
-        if serf in poll.lab.loads:
-            return KnownLoad(load, poll.stale_since)
-        return KnownLoad(load, seen)
+        return self._memory.load(serf)
 
     def target_up(self, serf: str) -> bool | None:
         """Return whether Prometheus reaches the serf's exporter, None when it does not say."""
-        return None if self._poll.stale_since else self._poll.lab.targets.get(serf)
+        return self._memory.target_up(serf)
 
     def ask(self, question: Callable[[Prometheus], Coroutine[Any, Any, T]]) -> T:
         """Ask Prometheus from any thread but the observer's own, and wait for the answer.

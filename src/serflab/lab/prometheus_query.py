@@ -24,7 +24,9 @@ MAX_POINTS = 500
 SHORTEST_STEP = 5
 # A value older than this is not shown as a current one: longer than two scrapes, far below Prometheus' own 5 minutes.
 LOOKBACK_SECONDS = 15
-_TIMEOUT_SECONDS = 8.0
+# Of a query over a range, and of an instant one, which the viewer sends every few seconds.
+_RANGE_SECONDS = 8.0
+_INSTANT_SECONDS = 4.0
 _CONNECT_SECONDS = 2.0
 
 
@@ -89,7 +91,7 @@ class Prometheus:
 
     async def instant(self, query: str) -> list[Sample]:
         """Return the current value of every series that the query selects; series without a number are left out."""
-        data = await self._call("query", {"query": query, "lookback_delta": str(LOOKBACK_SECONDS)})
+        data = await self._call("query", {"query": query, "lookback_delta": str(LOOKBACK_SECONDS)}, _INSTANT_SECONDS)
         samples = [Sample(item["metric"], float(item["value"][1])) for item in data["result"]]
         return [sample for sample in samples if math.isfinite(sample.value)]
 
@@ -102,12 +104,12 @@ class Prometheus:
             "step": str(points.step),
             "lookback_delta": str(max(points.step, LOOKBACK_SECONDS)),
         }
-        data = await self._call("query_range", parameters)
+        data = await self._call("query_range", parameters, _RANGE_SECONDS)
         return [(item["metric"], on_grid(item["values"], points)) for item in data["result"]]
 
-    async def _call(self, endpoint: str, parameters: dict[str, str]) -> dict[str, Any]:
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS, connect=_CONNECT_SECONDS)
-        parameters["timeout"] = f"{_TIMEOUT_SECONDS:g}s"
+    async def _call(self, endpoint: str, parameters: dict[str, str], seconds: float) -> dict[str, Any]:
+        timeout = aiohttp.ClientTimeout(total=seconds, connect=_CONNECT_SECONDS)
+        parameters["timeout"] = f"{seconds:g}s"
         url = f"{self.url}/api/v1/{endpoint}"
         try:
             async with self._session.post(url, data=parameters, timeout=timeout) as response:
@@ -115,7 +117,7 @@ class Prometheus:
         except TimeoutError as error:
             raise PrometheusError(
                 "timeout",
-                f"Prometheus at {self.url} did not answer within {_TIMEOUT_SECONDS:g} s",
+                f"Prometheus at {self.url} did not answer within {seconds:g} s",
                 hint="ask for a shorter window, or look at its load",
             ) from error
         except aiohttp.ClientError as error:

@@ -9,6 +9,8 @@ import pytest
 
 from serflab.lab.cluster_objects import namespace_record, node_record, pod_record
 from serflab.lab.inventory import FILE_NAME, Inventory, Serf
+from serflab.lab.known_load import KnownLoad, LoadMemory
+from serflab.lab.load import LabLoad, Load
 from serflab.traces.model import AnnotationKeys
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ def inventory(checkout: Path, closed_port: int) -> Inventory:
     return Inventory("small", "local", checkout / "topology.yaml", (serf,), server, server)
 
 
-def test_without_a_lab_the_topology_is_shown_all_the_same(client: FlaskClient) -> None:
+def test_without_a_lab_the_topology_is_shown_all_the_same(
+    client: FlaskClient, settle: Callable[[Callable[[], bool]], None]
+) -> None:
+    settle(lambda: nodes(client)["watcher"]["state"] != "connecting")
     answer = client.get("/api/topology").get_json()
     assert (answer["name"], answer["lab"]["up"]) == ("small", False)
     assert answer["lab"]["message"].startswith("no lab is up")
@@ -174,3 +179,26 @@ def test_nodes_and_namespaces_are_kept_with_capacity_and_readiness() -> None:
     assert (record.ready, record.unschedulable) == (True, True)
     assert not node_record({"metadata": {"name": "new"}}).ready
     assert namespace_record({"metadata": {"name": "ns1"}, "status": {"phase": "Active"}}).phase == "Active"
+
+
+def test_the_last_whole_load_stays_with_its_age_while_an_exporter_is_silent() -> None:
+    memory = LoadMemory(started=100)
+    assert memory.load("serf1").stale_since == 100
+    memory.take(LabLoad({"serf1": Load(cpu=30.0, power=9.0)}, {"serf1": True}), now=110)
+    assert memory.load("serf1") == KnownLoad(Load(cpu=30.0, power=9.0), stale_since=None)
+    # The series of a dead exporter do not end all at the same moment.
+    memory.take(LabLoad({"serf1": Load(power=9.0)}, {"serf1": False}), now=113)
+    memory.take(LabLoad({}, {"serf1": False}), now=116)
+    assert memory.load("serf1") == KnownLoad(Load(cpu=30.0, power=9.0), stale_since=110)
+    assert memory.target_up("serf1") is False
+    memory.take(LabLoad({"serf1": Load(cpu=50.0)}, {"serf1": True}), now=119)
+    assert memory.load("serf1") == KnownLoad(Load(cpu=50.0), stale_since=None)
+
+
+def test_everything_is_stale_since_the_last_answer_while_prometheus_is_silent() -> None:
+    memory = LoadMemory(started=100)
+    memory.take(LabLoad({"serf1": Load(cpu=30.0)}, {"serf1": True}), now=110)
+    memory.fail("no answer")
+    assert (memory.stale_since, memory.load("serf1").stale_since, memory.target_up("serf1")) == (110, 110, None)
+    memory.take(LabLoad({"serf1": Load(cpu=31.0)}, {"serf1": True}), now=130)
+    assert (memory.stale_since, memory.load("serf1").stale_since) == (None, None)
