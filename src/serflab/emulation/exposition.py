@@ -36,6 +36,8 @@ _NODE_METRICS: Final = (
     ),
     ("emulation_node_psi_percent", "CPU pressure (PSI) of the node's pods, aggregated as the config says."),
     ("emulation_node_pod_count", "Running pods of the node that have values."),
+    ("emulation_node_cpu_capacity_millicores", "CPU capacity of the node."),
+    ("emulation_node_memory_capacity_mi", "Memory capacity of the node."),
 )
 _REAL_METRICS: Final = (
     ("real_node_cpu_percent", "CPU of the recorded machine at the same point of the trace, in percent."),
@@ -156,7 +158,7 @@ class Exposition:
         return current
 
     def _node_lines(self, nodes: Mapping[str, Capacity], sums: Mapping[str, _NodeSum]) -> Iterable[str]:
-        columns: tuple[list[str], ...] = ([], [], [], [], [])
+        columns: tuple[list[str], ...] = tuple([] for _ in _NODE_METRICS)
         for name, total in sums.items():
             node = nodes.get(name)
             label = f'{{node="{escaped(name)}"}} '
@@ -166,6 +168,8 @@ class Exposition:
                 total.power,
                 self._node_psi(total),
                 total.pods,
+                node.cpu if node else None,
+                node.memory if node else None,
             )
             for (metric, _), value, lines in zip(_NODE_METRICS, values, columns, strict=True):
                 if value is not None:

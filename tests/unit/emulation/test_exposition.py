@@ -49,6 +49,8 @@ def test_pods_and_what_they_add_up_to():
         ("emulation_node_power_watts", "node-1"): 3.75,
         ("emulation_node_psi_percent", "node-1"): 20,
         ("emulation_node_pod_count", "node-1"): 2,
+        ("emulation_node_cpu_capacity_millicores", "node-1"): 4000,
+        ("emulation_node_memory_capacity_mi", "node-1"): 8192,
     }
 
 
@@ -67,6 +69,8 @@ def test_pods_that_do_not_run_count_for_nothing():
         ("emulation_node_power_watts", "node-1"): 0,
         ("emulation_node_psi_percent", "node-1"): 0,
         ("emulation_node_pod_count", "node-1"): 0,
+        ("emulation_node_cpu_capacity_millicores", "node-1"): 4000,
+        ("emulation_node_memory_capacity_mi", "node-1"): 8192,
     }
 
 
