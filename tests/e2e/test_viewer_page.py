@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 RESULTS = Path(__file__).parents[2] / "test-results"
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 # The first scrapes of a lab that has just come up, on a busy machine.
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 DRAWN = "window.serflab ? window.serflab.graph.drawn() : []"
 COLOURED = """names => {
   const drawn = window.serflab ? window.serflab.graph.drawn() : [];
@@ -87,7 +89,7 @@ def visit(browser: Browser, lab: Any) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def serf(lab: Any) -> str:
+def serf_name(lab: Any) -> str:
     name: str = lab.inventory.serfs[0].name
     return name
 
@@ -141,21 +143,21 @@ def test_the_bar_says_how_many_serfs_pods_and_targets_there_are(coloured: Page, 
     expect(coloured.locator("#figure-pods dd")).to_have_text(f"{pods} / {pods}")
 
 
-def test_a_click_on_a_serf_shows_its_cluster_and_its_pods(coloured: Page, lab: Any, serf: str) -> None:
-    click_node(coloured, serf)
+def test_a_click_on_a_serf_shows_its_cluster_and_its_pods(coloured: Page, lab: Any, serf_name: str) -> None:
+    click_node(coloured, serf_name)
     panel = coloured.locator("#panel")
-    expect(panel.get_by_role("heading", level=2)).to_have_text(serf)
+    expect(panel.get_by_role("heading", level=2)).to_have_text(serf_name)
     expect(panel.locator(".pods tbody tr").first).to_be_visible()
     listed = {row.get_attribute("data-key") for row in panel.locator(".pods tbody tr").all()}
-    assert listed == pods_of(lab, serf)
+    assert listed == pods_of(lab, serf_name)
     expect(panel.locator(".facts")).to_contain_text("v1.")
     expect(panel.locator(".kube-nodes")).to_contain_text("emulation-node-1")
     RESULTS.mkdir(exist_ok=True)
     coloured.screenshot(path=RESULTS / "viewer.png")
 
 
-def test_pods_are_sorted_and_filtered(visit: Visit, lab: Any, serf: str) -> None:
-    page = visit.open(f"#node={serf}")
+def test_pods_are_sorted_and_filtered(visit: Visit, lab: Any, serf_name: str) -> None:
+    page = visit.open(f"#node={serf_name}")
     rows = page.locator(".pods tbody tr")
     expect(rows.first).to_be_visible()
     page.locator(".pods thead button", has_text="Pod").click()
@@ -164,13 +166,13 @@ def test_pods_are_sorted_and_filtered(visit: Visit, lab: Any, serf: str) -> None
     assert [str(key).split("/")[0] for key in keys] == sorted(str(key).split("/")[0] for key in keys)
     namespace = str(keys[-1]).split("/", maxsplit=1)[0]
     page.get_by_label("Filter pods").fill(f"{namespace}/")
-    expect(rows).to_have_count(sum(pod.startswith(f"{namespace}/") for pod in pods_of(lab, serf)))
+    expect(rows).to_have_count(sum(pod.startswith(f"{namespace}/") for pod in pods_of(lab, serf_name)))
 
 
 @pytest.mark.parametrize("window", ["5m", "15m", "1h", "2h"])
 @pytest.mark.parametrize("metric", ["cpu", "memory", "psi", "power"])
-def test_every_chart_shows_emulated_beside_real(visit: Visit, serf: str, metric: str, window: str) -> None:
-    page = visit.open(f"#node={serf}&metric={metric}&window={window}")
+def test_every_chart_shows_emulated_beside_real(visit: Visit, serf_name: str, metric: str, window: str) -> None:
+    page = visit.open(f"#node={serf_name}&metric={metric}&window={window}")
     legend = page.locator(".chart-legend")
     expect(legend.locator(".emulated dd")).to_have_text(re.compile(r"\d"))
     expect(legend.locator(".real dd")).to_have_text(re.compile(r"\d"))
@@ -179,8 +181,8 @@ def test_every_chart_shows_emulated_beside_real(visit: Visit, serf: str, metric:
     expect(page.locator(f'.chart button[data-id="{window}"]')).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_pod_has_a_chart_of_its_own_that_a_link_reopens(visit: Visit, serf: str) -> None:
-    page = visit.open(f"#node={serf}")
+def test_a_pod_has_a_chart_of_its_own_that_a_link_reopens(visit: Visit, serf_name: str) -> None:
+    page = visit.open(f"#node={serf_name}")
     row = page.locator(".pods tbody tr").first
     pod = str(row.get_attribute("data-key"))
     row.click()
@@ -189,15 +191,15 @@ def test_a_pod_has_a_chart_of_its_own_that_a_link_reopens(visit: Visit, serf: st
     page.reload()
     expect(page.locator(".chart h3")).to_have_text(pod)
     page.get_by_role("button", name="Back to the whole serf").click()
-    expect(page.locator(".chart h3")).to_have_text(f"{serf}: emulated and real")
+    expect(page.locator(".chart h3")).to_have_text(f"{serf_name}: emulated and real")
 
 
-def test_the_keyboard_alone_reaches_a_serf_and_comes_back(coloured: Page, serf: str) -> None:
+def test_the_keyboard_alone_reaches_a_serf_and_comes_back(coloured: Page, serf_name: str) -> None:
     coloured.keyboard.press("Tab")
     expect(coloured.get_by_role("link", name="Skip to the list of nodes")).to_be_focused()
     coloured.keyboard.press("Enter")
     expect(coloured.locator("#nodes table")).to_be_visible()
-    row = coloured.locator(f'#nodes tr[data-key="{serf}"]')
+    row = coloured.locator(f'#nodes tr[data-key="{serf_name}"]')
     for _ in range(40):
         coloured.keyboard.press("Tab")
         if row.evaluate("element => element === document.activeElement"):
@@ -205,7 +207,7 @@ def test_the_keyboard_alone_reaches_a_serf_and_comes_back(coloured: Page, serf: 
     expect(row).to_be_focused()
     coloured.keyboard.press("Enter")
     expect(coloured.locator("#panel")).to_be_focused()
-    expect(coloured.locator("#panel h2")).to_have_text(serf)
+    expect(coloured.locator("#panel h2")).to_have_text(serf_name)
     coloured.keyboard.press("Escape")
     expect(coloured.locator("#panel")).to_be_hidden()
     expect(row).to_be_focused()
@@ -219,11 +221,11 @@ def test_the_table_shows_what_the_graph_shows(coloured: Page, lab: Any) -> None:
         expect(row.locator("td.level")).to_have_text(re.compile(r"^[\d.]+$"))
 
 
-def test_search_and_legend_narrow_what_is_shown(coloured: Page, serf: str) -> None:
+def test_search_and_legend_narrow_what_is_shown(coloured: Page, serf_name: str) -> None:
     coloured.get_by_role("button", name="Table").click()
     names = coloured.locator("#nodes tbody th")
-    coloured.locator("#search").fill(f"{serf} ready")
-    expect(names).to_have_text([serf])
+    coloured.locator("#search").fill(f"{serf_name} ready")
+    expect(names).to_have_text([serf_name])
     coloured.locator("#search").fill("nothing of that name")
     expect(coloured.get_by_text("No node matches the search.")).to_be_visible()
     coloured.locator("#search").fill("")
@@ -246,9 +248,9 @@ def test_the_theme_is_the_systems_until_the_user_chooses(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("hash_", ["", "#node={serf}"])
-def test_a_phone_needs_no_sideways_scrolling(visit: Visit, serf: str, hash_: str) -> None:
+def test_a_phone_needs_no_sideways_scrolling(visit: Visit, serf_name: str, hash_: str) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 844})
-    page = visit.open(hash_.format(serf=serf))
+    page = visit.open(hash_.format(serf=serf_name))
     expect(page.locator("#figure-serfs")).to_be_visible()
     if hash_:
         expect(page.locator(".pods tbody tr").first).to_be_attached()
@@ -270,9 +272,9 @@ def test_a_viewer_that_stops_answering_is_told_and_forgotten_when_it_returns(col
     visit.complaints = [text for text in visit.complaints if "net::ERR_FAILED" not in text]
 
 
-def test_missing_packages_are_told_in_words_and_the_table_stands_in(visit: Visit, serf: str) -> None:
+def test_missing_packages_are_told_in_words_and_the_table_stands_in(visit: Visit, serf_name: str) -> None:
     breaking(visit, "**/vendor/**", lambda route: route.fulfill(status=404, body="{}"))
     page = visit.open()
     expect(page.locator("#notices")).to_contain_text("packages are not installed")
-    expect(page.locator(f'#nodes tr[data-key="{serf}"]')).to_be_visible()
+    expect(page.locator(f'#nodes tr[data-key="{serf_name}"]')).to_be_visible()
     visit.complaints = [text for text in visit.complaints if "404" not in text and "vendor" not in text]
