@@ -106,8 +106,10 @@ async def create(client: ApiClient, config: EmulationConfig, options: CreateOpti
     if findings:
         raise InputError(findings)
     reconciler = _Reconciler(client, config, options)
+    # A watch waits for an API server that is not there, a request tells that it is not.
+    await client.get("/version")
     async with reconciler.pods:
-        await reconciler.pods.wait_synced()
+        await reconciler.wait_for_list()
         plan = await reconciler.plan()
         if plan.conflicts:
             raise SerflabError(
@@ -158,6 +160,14 @@ class _Reconciler:
             await self._each("prepare namespaces", self._config.namespaces, self._wait_for_service_account)
             await self._each("create pods", plan.pods, self._create_pod)
         await self._each("remove nodes", plan.surplus_nodes, lambda name: self._client.delete(f"{NODES_PATH}/{name}"))
+
+    async def wait_for_list(self) -> None:
+        """Wait until it is known which pods are there."""
+        try:
+            async with asyncio.timeout(self._options.timeout):
+                await self.pods.wait_synced()
+        except TimeoutError as error:
+            raise self.pods.last_error or SerflabError("the API server does not list its pods") from error
 
     async def wait_until_running(self) -> None:
         """Wait until all pods of the config run."""

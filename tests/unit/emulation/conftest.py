@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 
 from serflab.traces.check import check_config
-
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 
 def series(cpus, memory=100.0):
