@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,7 @@ class _NodeReader:
 
     def phase(self) -> int:
         text = self._node.env.get(PHASE_ENV, "0")
-        if text.removeprefix("-").isdigit():
+        if text.removeprefix("-").isdecimal():
             return int(text)
         self._find(PHASE_ENV, f"is {text!r}; expected a whole number of points of the trace")
         return 0
@@ -149,7 +150,7 @@ class _NodeReader:
             seconds = float(text)
         except ValueError:
             seconds = 0.0
-        if seconds <= 0:
+        if not 0 < seconds < math.inf:
             self._find(INTERVAL_ENV, f"is {text!r}; expected seconds a point, more than 0")
         return seconds
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from serflab.errors import SerflabError
+from serflab.errors import Finding, InputError, SerflabError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +43,10 @@ class SerfPorts:
 
 
 def port_base() -> int:
-    """Return the first port of the serfs: `$SERFLAB_PORT_BASE`, else 21000."""
-    text = os.environ.get(PORT_BASE_ENV, str(PORT_BASE))
-    if not text.isdigit() or not 1024 <= int(text) <= 60000:
-        raise SerflabError(f"{PORT_BASE_ENV} is {text!r}; expected a port from 1024 to 60000")
+    """Return the first port of the serfs: `$SERFLAB_PORT_BASE`, else 21000; `InputError` when it is none."""
+    text = os.environ.get(PORT_BASE_ENV) or str(PORT_BASE)
+    if not text.isdecimal() or not 1024 <= int(text) <= 60000:
+        raise InputError([Finding(PORT_BASE_ENV, "", f"is {text!r}; expected a port from 1024 to 60000")])
     return int(text)
 
 

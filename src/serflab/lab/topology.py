@@ -122,7 +122,10 @@ class _Reader:
         return Topology(self._path, str(name), tuple(nodes), tuple(links))
 
     def _find(self, path: str, problem: str, hint: str = "") -> None:
-        self._findings.append(Finding(str(self._path), path, problem, hint))
+        finding = Finding(str(self._path), path, problem, hint)
+        # What several nodes inherit is read for each of them.
+        if finding not in self._findings:
+            self._findings.append(finding)
 
     def _mapping(self, value: object, path: str, *, required: bool = True) -> dict[str, Any]:
         if isinstance(value, dict):
@@ -179,7 +182,7 @@ class _Reader:
             link = self._mapping(item, path)
             ends = link.get("endpoints")
             if not isinstance(ends, list) or len(ends) != 2:
-                if link.get("type", "veth") in {"veth", ""}:
+                if isinstance(item, dict) and str(link.get("type", "veth")) in {"veth", ""}:
                     self._find(f"{path}.endpoints", "expected two endpoints such as [serf1:eth1, serf2:eth1]")
                 continue
             pair = [self._endpoint(end, f"{path}.endpoints[{side}]", names) for side, end in enumerate(ends)]
