@@ -42,8 +42,11 @@ def worker_number() -> int:
 
 
 def port_block(purpose: int) -> int:
-    """Return the first of 300 ports that are this worker's, for a purpose from 0 to 2."""
-    return 24000 + 1000 * worker_number() + 300 * purpose
+    """Return the first of 300 ports that are this worker's, for a purpose from 0 to 2.
+
+    `SERFLAB_TEST_PORTS` moves them all, for two test runs on one machine.
+    """
+    return int(os.environ.get("SERFLAB_TEST_PORTS", "24000")) + 1000 * worker_number() + 300 * purpose
 
 
 @dataclass
@@ -164,10 +167,10 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """A lab of two serfs that play a point a second."""
+    """A lab of two serfs that play a point every two seconds."""
     made = Lab(tmp_path_factory.mktemp("labs") / "lab", port_block(1))
     try:
-        made.up("--serfs=2", "--interval=1")
+        made.up("--serfs=2", "--interval=2")
         yield made
     finally:
         made.serflab("down")
