@@ -1,4 +1,4 @@
-"""What `up` plans: the serfs that are wanted, where each listens, what it plays; and everything that is wrong, at once."""
+"""What `up` plans: the serfs that are wanted, where each listens and what it plays; all that is wrong comes at once."""
 
 from __future__ import annotations
 
@@ -154,12 +154,7 @@ def test_an_interval_that_is_no_time(lab_settings, nodes, text):
 
 def test_findings_of_the_topology_and_of_all_configs_come_at_once_and_each_file_is_checked_once(lab_settings, nodes):
     Path(lab_settings.checkout, "broken.json").write_text("{")
-    Path(lab_settings.checkout, "negative.json").write_text(
-        json.dumps(
-            CONFIG
-            | {"pods": [CONFIG["pods"][0] | {"time_series": [CONFIG["pods"][0]["time_series"][0] | {"cpu": -1}]}]}
-        )
-    )
+    Path(lab_settings.checkout, "negative.json").write_text(json.dumps(CONFIG).replace('"cpu": 1,', '"cpu": -1,'))
     nodes(
         serf1={"SERFLAB_CONFIG": "missing.json", "SERFLAB_PHASE": "x"},
         serf2={"SERFLAB_CONFIG": "broken.json"},

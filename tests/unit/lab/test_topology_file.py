@@ -1,4 +1,4 @@
-"""Topology files: which nodes are serfs, what they inherit, how links are written, and what is said about wrong ones."""
+"""Topology files: which nodes are serfs, what they inherit, how links are written, what is said of wrong ones."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ FINDINGS = {
         "t.yaml: $.topology.nodes.serf1.env.SERFLAB_PHASE: is a mapping; expected a text or a number",
     ),
     "something wrong that all nodes inherit, said once": (
-        "name: lab\ntopology:\n  defaults: {env: 3}\n  kinds: {linux: true}\n  nodes: {serf1: {}, serf2: {}, serf3: {}}\n",
+        "name: lab\ntopology:\n  defaults: {env: 3}\n  kinds: {linux: true}\n  nodes: {serf1: {}, serf2: {}}\n",
         """\
         2 problems found, nothing was changed:
         t.yaml: $.topology.kinds.linux: is true or false; expected a mapping
@@ -188,13 +188,17 @@ FINDINGS = {
     ),
     "an interface that is used twice": (
         HEAD + "  links:\n    - endpoints: [serf1:eth1, serf2:eth1]\n    - endpoints: [serf2:eth2, serf1:eth1]\n",
-        "t.yaml: $.topology.links[1].endpoints[1]: interface serf1:eth1 is already used by "
-        "$.topology.links[0].endpoints[0]",
+        (
+            "t.yaml: $.topology.links[1].endpoints[1]: interface serf1:eth1 is already used by "
+            "$.topology.links[0].endpoints[0]"
+        ),
     ),
     "a link from an interface to itself": (
         HEAD + "  links:\n    - endpoints: [serf1:eth1, serf1:eth1]\n",
-        "t.yaml: $.topology.links[0].endpoints[1]: interface serf1:eth1 is already used by "
-        "$.topology.links[0].endpoints[0]",
+        (
+            "t.yaml: $.topology.links[0].endpoints[1]: interface serf1:eth1 is already used by "
+            "$.topology.links[0].endpoints[0]"
+        ),
     ),
     "an endpoint without an interface": (
         HEAD + "  links:\n    - endpoints: [serf1, {node: serf2}]\n",
