@@ -35,7 +35,7 @@ export class PodTable {
   #pods = [];
   #table;
   #count = h("span", { class: "muted" });
-  #filter = h("input", { type: "search", placeholder: "Filter pods: name, namespace, phase, node", "aria-label": "Filter pods", autocomplete: "off", spellcheck: "false" });
+  #filter = h("input", { type: "search", placeholder: "Filter: name, phase, node", "aria-label": "Filter pods", autocomplete: "off", spellcheck: "false" });
   #message = h("p", { class: "hint" });
 
   constructor({ onOpen }) {
