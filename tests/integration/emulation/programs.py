@@ -14,7 +14,7 @@ from pathlib import Path
 
 ANNOTATIONS = Path(__file__).resolve().parents[3] / "annotations"
 PREFIX = "emulation.metrics.k8s.io/"
-PATIENCE = 60
+PATIENCE = 120
 """Seconds after which something that has to happen counts as not happening."""
 
 
