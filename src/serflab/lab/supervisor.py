@@ -7,8 +7,10 @@ Its configuration is written from `Program`s; it is spoken to over its XML-RPC A
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -64,6 +66,13 @@ class ProgramState:
     uptime: float
 
 
+class ShuttingDownError(SerflabError):
+    """supervisord is ending its programs and itself, and does nothing else any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the lab's supervisor is shutting down", hint="try again in a few seconds")
+
+
 class Supervisor:
     """The supervisord of one lab, running or not."""
 
@@ -78,9 +87,11 @@ class Supervisor:
         return self._directory / "supervisord.log"
 
     def is_running(self) -> bool:
-        """Whether supervisord answers."""
+        """Whether supervisord answers, if only that it is shutting down."""
         try:
             self._call("getState")
+        except ShuttingDownError:
+            return True
         except SerflabError:
             return False
         return True
@@ -144,8 +155,10 @@ class Supervisor:
     def shut_down(self) -> None:
         """Stop all programs side by side, then supervisord itself; returns when it has ended or nothing answers."""
         if self.is_running():
-            self._call("stopAllProcesses")
-            self._call("shutdown")
+            # It may be shutting down already, or end between two calls.
+            with contextlib.suppress(SerflabError):
+                self._call("stopAllProcesses")
+                self._call("shutdown")
             deadline = time.monotonic() + _START_SECONDS
             while self.is_running() and time.monotonic() < deadline:
                 time.sleep(0.05)
@@ -168,6 +181,10 @@ class Supervisor:
         with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as server:
             try:
                 return getattr(server.supervisor, method)(*arguments)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode == Faults.SHUTDOWN_STATE:
+                    raise ShuttingDownError from fault
+                raise
             except (OSError, HTTPException) as error:
                 hint = "`serflab up` starts it"
                 raise SerflabError(
@@ -200,7 +217,7 @@ class Supervisor:
 
 
 def _program_section(section: str, program: Program) -> str:
-    environment = ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(program.env.items()))
+    environment = ",".join(f'{name}="{_quotable(value)}"' for name, value in sorted(program.env.items()))
     return (
         f"[program:{section}]\n"
         f"process_name={program.name}\n"
@@ -210,14 +227,35 @@ def _program_section(section: str, program: Program) -> str:
         "autostart=false\nautorestart=true\nstartsecs=1\nstartretries=1000000\n"
         f"stopsignal={program.stop_signal}\n"
         "stopwaitsecs=8\nstopasgroup=false\nkillasgroup=true\n"
-        f"redirect_stderr=true\nstdout_logfile={_escape(program.log)}\n"
+        # Of all values this one is expanded twice.
+        f"redirect_stderr=true\nstdout_logfile={_escape(_escape(program.log))}\n"
         f"stdout_logfile_maxbytes={_LOG_BYTES}\nstdout_logfile_backups=1\n"
     )
 
 
 def _escape(text: object) -> str:
-    """Write a value so that supervisord, which expands %(name)s, reads it as it is."""
-    return str(text).replace("%", "%%")
+    """Write a value so that supervisord, which expands %(name)s, reads it as it is.
+
+    Raises `SerflabError` for what its files cannot hold: they have no quoting, and ` #` or ` ;` begins a comment.
+    """
+    value = str(text)
+    if re.search(r"\s[#;]|[\r\n]", value) or value != value.strip():
+        raise _cannot_hold(value)
+    return value.replace("%", "%%")
+
+
+def _quotable(value: str) -> str:
+    """Write the value of an environment variable, which supervisord strips of quotes at its ends."""
+    if '"' in value or value != value.strip("'"):
+        raise _cannot_hold(value)
+    return _escape(value)
+
+
+def _cannot_hold(value: str) -> SerflabError:
+    return SerflabError(
+        f"supervisord's configuration cannot hold {value!r}",
+        hint="move the checkout, or name a directory with a plainer name in SERFLAB_STATE",
+    )
 
 
 def _socket_path(directory: Path) -> Path:
