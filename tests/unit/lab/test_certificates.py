@@ -119,9 +119,10 @@ def test_what_an_interrupted_call_left_is_issued_anew_as_a_whole(tmp_path, monke
         written.append(path)
         path.write_bytes(content)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("serflab.lab.certificates._write", write_and_break_off)
-        issue_pki(directory, NAMES, ADDRESSES)
+        with pytest.raises(KeyboardInterrupt):
+            issue_pki(directory, NAMES, ADDRESSES)
     half = (directory / "ca.crt").read_bytes()
     pki = issue_pki(directory, NAMES, ADDRESSES)
     assert pki.certificate("ca").read_bytes() != half

@@ -43,15 +43,12 @@ def test_the_programs_of_a_serf_in_the_order_of_their_start(serf_plan):
 
 def listened(parts):
     """Return the (address, port) that each program is told to listen on."""
-    etcd = flags(parts["etcd"])
-    found = [
-        re.fullmatch(r"https://([^:]+):(\d+)", etcd[f"listen-{side}-urls"]).groups() for side in ("client", "peer")
-    ]
-    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
-        found.append((flags(parts[name])["bind-address"], flags(parts[name])["secure-port"]))
-    found.append(tuple(flags(parts["kwok"])["server-address"].split(":")))
-    found.append((flags(parts["exporter"])["host"], flags(parts["exporter"])["port"]))
-    return [(address, int(port)) for address, port in found]
+    own = {name: flags(part) for name, part in parts.items()}
+    texts = [own["etcd"][f"listen-{side}-urls"].removeprefix("https://") for side in ("client", "peer")]
+    secure = [own[name] for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")]
+    texts += [f"{item['bind-address']}:{item['secure-port']}" for item in secure]
+    texts += [own["kwok"]["server-address"], f"{own['exporter']['host']}:{own['exporter']['port']}"]
+    return [(address, int(port)) for address, port in (text.split(":") for text in texts)]
 
 
 def test_every_port_of_the_serf_is_listened_on_once_and_on_loopback(serf_plan, parts):
