@@ -21,7 +21,7 @@ def install_compression(app: Flask) -> None:
         response.vary.add("Accept-Encoding")
         if response.status_code != 200 or response.is_streamed or response.headers.get("Content-Encoding"):
             return response
-        if "gzip" not in request.accept_encodings or request.method == "HEAD":
+        if request.accept_encodings.quality("gzip") == 0 or request.method == "HEAD":
             return response
         body = response.get_data()
         if len(body) >= _SMALLEST:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
-from werkzeug.utils import safe_join
+from werkzeug.security import safe_join
 
 from serflab.web.errors import ApiError
 from serflab.web.lookup import settings
@@ -82,7 +82,7 @@ def _answer(file: Path) -> Response:
         asset = _asset(file, status.st_mtime_ns, status.st_size)
     except OSError as error:
         raise ApiError(404, "not_found", f"there is no asset {file.name!r}") from error
-    compress = asset.compressed is not None and "gzip" in request.accept_encodings
+    compress = asset.compressed is not None and request.accept_encodings.quality("gzip") > 0
     response = Response(asset.compressed if compress else asset.body, mimetype=asset.mimetype)
     if compress:
         response.headers["Content-Encoding"] = "gzip"
