@@ -66,12 +66,17 @@ def load_inventory(state_dir: Path) -> Inventory:
     """Read the inventory of the lab in that state directory; `SerflabError` when no lab is up there."""
     path = state_dir / FILE_NAME
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return _inventory(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise SerflabError(f"no lab is up: {path} is not there", hint="bring it up with `serflab up`") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         hint = "`serflab down` and `serflab up` write it anew"
         raise SerflabError(f"{path} cannot be read: {error}", hint=hint) from error
+
+
+def _inventory(data: dict[str, Any]) -> Inventory:
+    if data["version"] != _VERSION:
+        raise ValueError(f"its version is {data['version']}, this serflab knows {_VERSION}")
     serfs = tuple(
         Serf(
             name=item["name"],
@@ -97,6 +102,10 @@ def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old or the new content and never a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(temporary).replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -22,13 +22,13 @@ def prepare(state_dir: Path, serfs: int) -> None:
 
     Raises `SerflabError` when it holds something else already or its disk is too full.
     """
-    if state_dir.exists() and not _is_ours(state_dir) and any(state_dir.iterdir()):
-        raise SerflabError(
-            f"{state_dir} holds files that are not serflab's",
-            hint="name an empty or new directory in SERFLAB_STATE",
-        )
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not _is_ours(state_dir) and any(state_dir.iterdir()):
+            raise SerflabError(
+                f"{state_dir} holds files that are not serflab's",
+                hint="name an empty or new directory in SERFLAB_STATE",
+            )
         (state_dir / _TAG).write_text(_TAG_TEXT, encoding="utf-8")
     except OSError as error:
         raise SerflabError(f"{state_dir} cannot be written: {error.strerror}") from error
