@@ -115,8 +115,8 @@ def test_an_api_server_that_does_not_come_up_is_told_and_nothing_is_left_running
     refused = spare_lab.up("--serfs=1", check=False)
 
     assert refused.returncode == 1
-    assert "serf1: kube-apiserver" in refused.stderr
-    assert "kube-apiserver.log" in refused.stderr
+    assert "serf1: etcd keeps ending" in refused.stderr
+    assert "etcd.log; it ends with" in refused.stderr
     assert not processes(spare_lab)
 
 

@@ -13,6 +13,7 @@ from serflab.errors import SerflabError
 from serflab.lab.loopback import session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from serflab.lab.supervisor import Supervisor
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 READY_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 _LOG_LINES_IN_ERROR = 8
-_CRASHES_BEFORE_GIVING_UP = 4
+_ENDS_BEFORE_GIVING_UP = 4
 
 
 class CancelledError(SerflabError):
@@ -31,32 +32,50 @@ class CancelledError(SerflabError):
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """A program `group:name` that is waited for: ready once the URL `health` answers 200 (empty: once started)."""
+
+    name: str
+    health: str
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Watchman:
     """Waits for programs of a supervisor; setting `cancelled` ends every wait."""
 
     supervisor: Supervisor
     cancelled: threading.Event = field(default_factory=threading.Event)
 
-    def await_ready(self, name: str, url: str, log: Path, authority: str | bool = True) -> None:
-        """Wait until `url` answers 200, checking its certificate against the file `authority`.
+    def await_ready(self, programs: Sequence[Awaited], authority: str | bool = True) -> None:
+        """Wait until all `programs` are ready, checking certificates against the file `authority`.
 
-        Raises `SerflabError`, with the last lines of the log, when the program `group:name` keeps ending or is not
-        ready in time, and `CancelledError`.
+        Raises `SerflabError`, with the last lines of its log, for the first that keeps ending or is not ready in time,
+        and `CancelledError`.
         """
-        deadline, crashes, last_pid = time.monotonic() + READY_SECONDS, 0, 0
-        while not is_healthy(url, authority):
-            program = self.supervisor.state(name)
-            crashes += program.state in {"BACKOFF", "FATAL"} and program.pid != last_pid
-            last_pid = program.pid
-            if crashes >= _CRASHES_BEFORE_GIVING_UP or time.monotonic() > deadline:
-                reason = "keeps ending" if crashes else f"was not ready after {READY_SECONDS:.0f} s"
-                raise SerflabError(f"{name.replace(':', ': ')} {reason}", hint=f"its log is {log}{last_lines(log)}")
+        deadline = time.monotonic() + READY_SECONDS
+        ends: dict[str, set[int]] = {program.name: set() for program in programs}
+        waiting = [program for program in programs if program.health]
+        while waiting := [program for program in waiting if not is_healthy(program.health, authority)]:
+            for program in programs:
+                state = self.supervisor.state(program.name)
+                if state.state in {"BACKOFF", "FATAL"}:
+                    ends[program.name].add(state.started)
+                if len(ends[program.name]) >= _ENDS_BEFORE_GIVING_UP:
+                    raise _not_ready(program, "keeps ending")
+            if time.monotonic() > deadline:
+                raise _not_ready(waiting[0], f"was not ready after {READY_SECONDS:.0f} s")
             self.pause()
 
     def pause(self) -> None:
         """Wait for a moment; raises `CancelledError`."""
         if self.cancelled.wait(_POLL_SECONDS):
             raise CancelledError
+
+
+def _not_ready(program: Awaited, reason: str) -> SerflabError:
+    name = program.name.replace(":", ": ")
+    return SerflabError(f"{name} {reason}", hint=f"its log is {program.log}{last_lines(program.log)}")
 
 
 def is_healthy(url: str, authority: str | bool) -> bool:

@@ -11,7 +11,7 @@ import requests
 
 from serflab.errors import SerflabError
 from serflab.lab import state
-from serflab.lab.health import CancelledError, Watchman
+from serflab.lab.health import Awaited, CancelledError, Watchman
 from serflab.lab.inventory import STATE_ENV, Inventory
 from serflab.lab.local_serf import LocalSerf
 from serflab.lab.loopback import session
@@ -168,8 +168,9 @@ class LocalRuntime:
     def _await_services(self, inventory: Inventory) -> None:
         logs = self._settings.state_dir / "logs"
         checks = {"prometheus": f"{inventory.prometheus}/-/ready", "viewer": f"{inventory.viewer}/api/health"}
-        for name, url in checks.items():
-            self._watchman.await_ready(f"{SERVICES}:{name}", url, logs / f"{name}.log")
+        self._watchman.await_ready(
+            [Awaited(f"{SERVICES}:{name}", url, logs / f"{name}.log") for name, url in checks.items()]
+        )
 
 
 def down(state_dir: Path, *, keep_data: bool) -> int:

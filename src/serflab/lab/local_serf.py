@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from serflab.errors import InputError, SerflabError
 from serflab.lab.certificates import issue_pki, kubeconfig
 from serflab.lab.components import API_SERVICE_ADDRESS, Component, SerfPlan, Stage, components, write_files
-from serflab.lab.health import CancelledError, Watchman, last_lines
+from serflab.lab.health import Awaited, CancelledError, Watchman, last_lines
 from serflab.lab.inventory import write_atomically
 from serflab.lab.supervisor import Program
 
@@ -111,10 +111,11 @@ class LocalSerf:
 
     def _await(self, stage: Stage) -> None:
         authority = str(self.plan.pki.certificate("ca"))
-        for component in self._stage(stage):
-            if component.health:
-                name, log = f"{self.plan.name}:{component.name}", self.plan.logs / f"{component.name}.log"
-                self.watchman.await_ready(name, component.health, log, authority)
+        awaited = [
+            Awaited(f"{self.plan.name}:{component.name}", component.health, self.plan.logs / f"{component.name}.log")
+            for component in self._stage(stage)
+        ]
+        self.watchman.await_ready(awaited, authority)
 
     def _config_changed(self) -> bool:
         """Note which config the serf plays; return whether it played another one before."""

@@ -58,12 +58,21 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class ProgramState:
-    """What supervisord says of a program: STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL or UNKNOWN."""
+    """What supervisord says of a program.
+
+    `state` is STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL or UNKNOWN; `started` is the time of its
+    latest start (seconds since the epoch, 0 before the first).
+    """
 
     state: str
     pid: int
     problem: str
-    uptime: float
+    started: int
+
+    @classmethod
+    def of(cls, info: dict[str, Any]) -> ProgramState:
+        """Take it from an answer of supervisord."""
+        return cls(info["statename"], info["pid"], info["spawnerr"], info["start"])
 
 
 class ShuttingDownError(SerflabError):
@@ -138,19 +147,12 @@ class Supervisor:
 
     def states(self) -> dict[str, ProgramState]:
         """Return the state of every program by `group:name`."""
-        return {
-            f"{info['group']}:{info['name']}": ProgramState(
-                info["statename"], info["pid"], info["spawnerr"], max(0.0, float(info["now"] - info["start"]))
-            )
-            for info in self._call("getAllProcessInfo")
-        }
+        answers = self._call("getAllProcessInfo")
+        return {f"{info['group']}:{info['name']}": ProgramState.of(info) for info in answers}
 
     def state(self, name: str) -> ProgramState:
         """Return the state of the program `group:name`."""
-        info = self._call("getProcessInfo", name)
-        return ProgramState(
-            info["statename"], info["pid"], info["spawnerr"], max(0.0, float(info["now"] - info["start"]))
-        )
+        return ProgramState.of(self._call("getProcessInfo", name))
 
     def shut_down(self) -> None:
         """Stop all programs side by side, then supervisord itself; returns when it has ended or nothing answers."""
