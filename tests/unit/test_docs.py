@@ -25,9 +25,9 @@ def text(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
 
 
-def sections(page: str) -> dict[str, str]:
-    """Return what stands below each heading of the second level."""
-    parts = re.split(r"^## (.+)$", page, flags=re.MULTILINE)
+def sections(page: str, level: str = "##") -> dict[str, str]:
+    """Return what stands below each heading of a level."""
+    parts = re.split(rf"^{level} (.+)$", page, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -123,6 +123,22 @@ def test_every_call_of_the_api():
     calls = {re.sub(r"{.*?}", "<>", call) for call in described if " /api/" in call}
     documented = re.findall(r"^\| `([A-Z]+ /api/[^`?]*)", text("api.md"), flags=re.MULTILINE)
     assert {re.sub(r"<.*?>", "<>", call) for call in documented} == calls
+
+
+@pytest.mark.parametrize("heading", ["traces", "kube", "emulation", "lab", "web and cli"])
+def test_every_file_of_a_room(heading):
+    """Several rooms below one heading are told apart by `room/` before their files."""
+    rooms = heading.split(" and ")
+    home = CHECKOUT / "src/serflab"
+    files = {
+        str(file.relative_to(home if len(rooms) > 1 else home / room))
+        for room in rooms
+        for file in (home / room).rglob("*")
+        if file.suffix in {".py", ".yaml"} and file.name != "__init__.py"
+    }
+    table = sections(sections(text("architecture.md"))["The rooms"], "###")[heading]
+    first_column = "".join(re.findall(r"^\| `.*?` \|", table, flags=re.MULTILINE))
+    assert set(re.findall(r"`([\w/]+\.(?:py|yaml))`", first_column)) == files
 
 
 def anchors(page: Path) -> set[str]:
