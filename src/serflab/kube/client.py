@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from yarl import URL
 from serflab.errors import SerflabError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from serflab.kube.credentials import Credentials
@@ -177,18 +178,35 @@ class ApiClient:
         retry: RetryPolicy | None = None,
     ) -> dict[str, Any]:
         """Send one request, with retries, and return the decoded answer; `path` may end in a query (`with_query`)."""
-        policy = retry or self._policy
-        # tenacity keeps the state of a call in its object: one that calls share would mix up calls in flight together.
+        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        merged = {"Accept": JSON, "Content-Type": JSON, **self.credentials.current_headers(), **(headers or {})}
+        send = partial(self._send, method, URL(f"{self.credentials.server}{path}", encoded=True), merged, data)
+        try:
+            return await send()
+        except (ApiError, ApiUnreachableError) as error:
+            if not is_transient(error):
+                raise
+            failed = error
+        return await self._send_again(send, failed, retry or self._policy)
+
+    async def _send_again(
+        self, send: Callable[[], Awaitable[dict[str, Any]]], failed: SerflabError, policy: RetryPolicy
+    ) -> dict[str, Any]:
+        """Retry a request whose first attempt has failed already: for most requests tenacity would only cost time."""
+        first = [failed]
+
+        async def attempt() -> dict[str, Any]:
+            if first:
+                raise first.pop()
+            return await send()
+
         retrying = AsyncRetrying(
             retry=retry_if_exception(is_transient),
             stop=stop_after_attempt(policy.attempts),
             wait=policy.wait,
             reraise=True,
         )
-        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
-        merged = {"Accept": JSON, "Content-Type": JSON, **self.credentials.current_headers(), **(headers or {})}
-        url = URL(f"{self.credentials.server}{path}", encoded=True)
-        answer: dict[str, Any] = await retrying(self._send, method, url, merged, data)
+        answer: dict[str, Any] = await retrying(attempt)
         return answer
 
     def stream(self, path: str, *, accept: str, silence: float) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
