@@ -17,6 +17,7 @@ from serflab.errors import SerflabError
 FILE_NAME = "lab.json"
 STATE_ENV = "SERFLAB_STATE"
 _VERSION = 1
+_ANEW = "`serflab down` and `serflab up` write it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,15 @@ def load_inventory(state_dir: Path) -> Inventory:
         return _inventory(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise SerflabError(f"no lab is up: {path} is not there", hint="bring it up with `serflab up`") from error
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        hint = "`serflab down` and `serflab up` write it anew"
-        raise SerflabError(f"{path} cannot be read: {error}", hint=hint) from error
+    except (OSError, ValueError) as error:
+        raise SerflabError(f"{path} cannot be read: {error}", hint=_ANEW) from error
+    except (LookupError, TypeError) as error:
+        raise SerflabError(f"{path} was written by another version of serflab ({error!r})", hint=_ANEW) from error
 
 
 def _inventory(data: dict[str, Any]) -> Inventory:
     if data["version"] != _VERSION:
-        raise ValueError(f"its version is {data['version']}, this serflab knows {_VERSION}")
+        raise LookupError(f"its version is {data['version']}, this serflab knows {_VERSION}")
     serfs = tuple(
         Serf(
             name=item["name"],

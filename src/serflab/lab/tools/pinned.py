@@ -116,13 +116,19 @@ LAB_TOOLS: tuple[str, ...] = tuple(tool.name for tool in TOOLS if tool.in_lab)
 """The programs that `serflab up` needs; the others serve the tests, the benchmarks and the rebalancing loop."""
 
 
+class UnknownToolError(SerflabError):
+    """A tool was asked for that serflab does not know."""
+
+    exit_status = 2
+
+
 def tools_named(names: Iterable[str]) -> list[Tool]:
-    """Return the tools of those names in the order of `TOOLS`; `SerflabError` names an unknown one."""
+    """Return the tools of those names in the order of `TOOLS`; `UnknownToolError` names the unknown."""
     wanted = set(names)
     unknown = wanted - {tool.name for tool in TOOLS}
     if unknown:
         known = ", ".join(tool.name for tool in TOOLS)
-        raise SerflabError(f"no such tool: {', '.join(sorted(unknown))}", hint=f"the tools are: {known}")
+        raise UnknownToolError(f"no such tool: {', '.join(sorted(unknown))}", hint=f"the tools are: {known}")
     return [tool for tool in TOOLS if tool.name in wanted]
 
 

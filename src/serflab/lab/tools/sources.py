@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import threading
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,10 +38,11 @@ def find_on_path(tool: Tool, pins: Pins) -> Path | None:
     if found is None:
         return None
     try:
-        done = subprocess.run([found, *tool.version_arguments], capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run([found, *tool.version_arguments], capture_output=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    same = minor_of(done.stdout + done.stderr) == minor_of(pins.version(tool))
+    told = (done.stdout + done.stderr).decode("utf-8", errors="replace")
+    same = minor_of(told) == minor_of(pins.version(tool))
     return Path(found) if same else None
 
 
@@ -98,14 +100,19 @@ class Downloads:
                 url, expected = self._github_asset(tool.release, version, asset)
             archive = target.with_suffix(".download")
             self._save(url, expected, archive, progress)
-        except (requests.RequestException, OSError) as error:
+            if asset.endswith(".tar.gz"):
+                _extract(archive, tool.name, target)
+                archive.unlink()
+            else:
+                archive.rename(target)
+            target.chmod(0o755)
+        except (LookupError, TypeError) as error:
+            raise SerflabError(
+                f"{tool.name} {version} could not be downloaded: that is no release: {error!r}"
+            ) from error
+        except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+            target.unlink(missing_ok=True)
             raise SerflabError(f"{tool.name} {version} could not be downloaded: {error}") from error
-        if asset.endswith(".tar.gz"):
-            _extract(archive, tool.name, target)
-            archive.unlink()
-        else:
-            archive.rename(target)
-        target.chmod(0o755)
 
     def _get(self, url: str, *, stream: bool = False) -> requests.Response:
         answer = self._session.get(url, timeout=(_CONNECT_SECONDS, _READ_SECONDS), stream=stream)
@@ -114,7 +121,7 @@ class Downloads:
 
     def _github_asset(self, repository: str, version: str, asset: str) -> tuple[str, str]:
         release: dict[str, Any] = self._get(f"{self.github}/repos/{repository}/releases/tags/{version}").json()
-        for item in release.get("assets", []):
+        for item in release["assets"]:
             if item["name"] == asset and str(item.get("digest") or "").startswith("sha256:"):
                 return item["browser_download_url"], item["digest"].removeprefix("sha256:")
         raise SerflabError(f"release {version} of {repository} publishes no {asset} with a sha256 digest")
