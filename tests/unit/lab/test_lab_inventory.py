@@ -57,13 +57,24 @@ def test_without_the_file_no_lab_is_up(tmp_path):
     assert caught.value.exit_status == 1
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 1, "serfs": [{}]}', '{"serfs": 3}', "\udcff"])
-def test_a_file_that_is_no_inventory(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "cannot be read: Expecting value"),
+        ("{", "cannot be read: Expecting property name"),
+        ("\udcff", "cannot be read: 'utf-8' codec can't decode"),
+        ("[]", "was written by another version of serflab "),
+        ("{}", "was written by another version of serflab "),
+        ('{"version": 1, "serfs": [{}]}', "was written by another version of serflab (KeyError('name'))"),
+        ('{"version": 1, "serfs": 3}', "was written by another version of serflab "),
+    ],
+)
+def test_a_file_that_is_no_inventory(tmp_path, text, problem):
     file = tmp_path / "lab.json"
     file.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(SerflabError) as caught:
         load_inventory(tmp_path)
-    assert caught.value.message.startswith(f"{file} cannot be read: ")
+    assert caught.value.message.startswith(f"{file} {problem}")
     assert caught.value.hint == "`serflab down` and `serflab up` write it anew"
 
 
