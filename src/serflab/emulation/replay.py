@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from serflab.traces.sampling import Clock
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _RETRY: Final = RetryPolicy(attempts=4, initial=0.1, longest=1.0, longest_retry_after=2.0)
 _STOP_SECONDS: Final = 0.6
@@ -126,6 +129,13 @@ def next_tick(clock: Clock, done: int, now: float) -> tuple[int, int]:
         due = clock.tick_at(now)
         return due, max(0, due - following)
     return following, 0
+
+
+def batched(patches: list[T], size: int, lanes: int) -> list[list[T]]:
+    """Return the patches in batches of at most `size`, as even as can be, so that all lanes end together."""
+    rounds = math.ceil(len(patches) / (size * lanes))
+    count = rounds * lanes
+    return [batch for lane in range(count) if (batch := patches[lane::count])]
 
 
 class Replay:
@@ -354,8 +364,7 @@ class Replay:
         return watched
 
     async def _send(self, patches: list[_Patch], tally: _Tally) -> None:
-        size = self._options.batch_size
-        batches = iter([patches[first : first + size] for first in range(0, len(patches), size)])
+        batches = iter(batched(patches, self._options.batch_size, self._options.max_concurrent))
         senders = [asyncio.create_task(self._send_batches(batches, tally)) for _ in range(self._options.max_concurrent)]
         try:
             await asyncio.gather(*senders)

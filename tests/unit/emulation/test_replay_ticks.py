@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serflab.emulation.objects import formatted
-from serflab.emulation.replay import PatchFormat, next_tick
+from serflab.emulation.replay import PatchFormat, batched, next_tick
 from serflab.traces.model import AnnotationKeys
 from serflab.traces.sampling import Clock
 
@@ -84,3 +85,13 @@ def test_what_was_patched_is_what_is_shown():
     new = texts.shown({"metadata": {"resourceVersion": "12"}})
     assert not new.played
     assert new.values != shown.values
+
+
+@given(st.lists(st.integers()), st.integers(1, 30), st.integers(1, 10))
+def test_batches_are_small_enough_complete_and_even(patches, size, lanes):
+    batches = batched(patches, size, lanes)
+    assert sorted(chain(*batches)) == sorted(patches)
+    sizes = [len(batch) for batch in batches]
+    assert all(0 < one <= size for one in sizes)
+    assert not sizes or max(sizes) - min(sizes) <= 1
+    assert len(batches) % lanes == 0 or len(batches) == len(patches)
