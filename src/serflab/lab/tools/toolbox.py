@@ -154,7 +154,7 @@ class Toolbox:
                     with contextlib.suppress(BlockingIOError):
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                         break
-            for leftover in self.cache.glob(".*-*"):
+            for leftover in self.cache.glob(".staging-*"):
                 shutil.rmtree(leftover, ignore_errors=True)
             yield
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,15 +25,23 @@ def unpack_wheel(lock_file: Path, cache: Path) -> Path:
     if home.exists():
         return home
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".wheel-") as staging:
-        target = Path(staging) / "packages"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--require-hashes", "--target", str(target), "--requirement", str(lock_file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SerflabError(
-                f"{pinned[1]} {pinned[2]} could not be installed:\n{done.stderr.strip()}",
-                hint="check this machine's way to the Python package index",
-            )
-        target.rename(home)
+    with (cache / f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in cache.glob(f".{home.name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        if not home.exists():
+            with tempfile.TemporaryDirectory(dir=cache, prefix=f".{home.name}-") as staging:
+                _install(lock_file, Path(staging) / "packages").rename(home)
     return home
+
+
+def _install(lock_file: Path, target: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--require-hashes", "--target", str(target), "--requirement", str(lock_file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SerflabError(
+            f"{lock_file.name} could not be installed:\n{done.stderr.strip()}",
+            hint="check this machine's way to the Python package index",
+        )
+    return target
