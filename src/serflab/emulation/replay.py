@@ -22,7 +22,7 @@ from serflab.emulation.marker import Marker, Mode, State, timestamp
 from serflab.emulation.names import MANAGED_BY, MANAGER, PODS_PATH, USAGE_CPU, USAGE_MEMORY, pod_path
 from serflab.emulation.objects import Values, formatted
 from serflab.errors import SerflabError
-from serflab.kube.client import ApiError, ApiUnreachableError, RetryPolicy, is_transient
+from serflab.kube.client import METADATA, ApiError, ApiUnreachableError, RetryPolicy, is_transient
 from serflab.kube.watch import Collection, Key, WatchCache
 
 if TYPE_CHECKING:
@@ -380,7 +380,7 @@ class Replay:
 
     async def _send_one(self, patch: _Patch, tally: _Tally) -> None:
         try:
-            answer = await self._client.patch(patch.path, patch.body, retry=_RETRY)
+            answer = await self._client.patch(patch.path, patch.body, accept=METADATA, retry=_RETRY)
         except ApiError as error:
             if error.status == 404:
                 self._report_missing(self._missing | {patch.key})

@@ -145,6 +145,8 @@ def _etcd(plan: SerfPlan) -> Component:
         f"--peer-trusted-ca-file={pki.certificate('ca')}",
         "--peer-client-cert-auth=true",
         "--unsafe-no-fsync=true",
+        # Else a watch of objects that do not change hears nothing, not even that it is still there.
+        "--watch-progress-notify-interval=30s",
         "--max-wals=2",
         "--log-level=warn",
     )
