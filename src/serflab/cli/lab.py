@@ -14,8 +14,8 @@ import click
 
 from serflab.cli.context import checkout, inventory, output_option, state_dir
 from serflab.cli.display import Display
-from serflab.cli.paths import FILE
 from serflab.cli.table import print_table
+from serflab.cli.values import FILE, PORT, SECONDS
 from serflab.errors import SerflabError
 from serflab.lab.inventory import load_inventory
 from serflab.lab.local import LocalRuntime
@@ -47,10 +47,10 @@ _TARGETS_SECONDS = 30.0
 @click.option("--serfs", "count", type=int, metavar="N", help="Only the first N serfs of the topology.")
 @click.option("--only", metavar="NAME,…", help="Only these serfs, besides those that are up already.")
 @click.option(
-    "--interval", type=float, default=DEFAULT_INTERVAL, show_default=True, help="Seconds a point of the trace."
+    "--interval", type=SECONDS, default=DEFAULT_INTERVAL, show_default=True, help="Seconds a point of the trace."
 )
-@click.option("--prometheus-port", type=click.IntRange(1, 65535), default=PROMETHEUS_PORT, show_default=True)
-@click.option("--viewer-port", type=click.IntRange(1, 65535), default=VIEWER_PORT, show_default=True)
+@click.option("--prometheus-port", type=PORT, default=PROMETHEUS_PORT, show_default=True, help="Prometheus' port.")
+@click.option("--viewer-port", type=PORT, default=VIEWER_PORT, show_default=True, help="The page's port.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
 def up(  # noqa: PLR0913, PLR0917 - the options of the command
     topology: Path | None,

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_UNLIMITED = 1_000_000
 _COLOURS = {"Ready": "green", "up": "green", "missing": "yellow", "Starting": "yellow", "Stopped": "red", "down": "red"}
 
 
@@ -19,8 +21,8 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for name in header:
         table.add_column(name, no_wrap=True)
     for row in rows:
-        table.add_row(*(f"[{_COLOURS[cell]}]{cell}[/]" if cell in _COLOURS else cell for cell in row))
+        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
     console = Console()
     if not console.is_terminal:
-        console = Console(width=400)
+        console = Console(width=_UNLIMITED)
     console.print(table)
