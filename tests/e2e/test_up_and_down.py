@@ -85,6 +85,7 @@ def test_a_port_in_use_is_named_with_its_holder_and_nothing_is_started(spare_lab
     assert f"port {spare_lab.viewer_port} (the viewer) is in use by" in refused.stderr
     assert f"pid {os.getpid()}" in refused.stderr
     assert not processes(spare_lab)
+    assert not spare_lab.state_dir.exists()
 
 
 def test_all_bad_input_is_told_at_once_and_nothing_is_created(spare_lab, tmp_path):

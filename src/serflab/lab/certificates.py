@@ -1,7 +1,8 @@
 """The certificates of one serf: its own authority, its servers' and its clients' certificates, its service-account key.
 
-Who is who follows https://kubernetes.io/docs/setup/best-practices/certificates/. Keys are P-256, certificates last ten
-years: a lab is thrown away long before.
+Who is who follows https://kubernetes.io/docs/setup/best-practices/certificates/. Certificates last ten years: a lab is
+thrown away long before. The authority's key is RSA, all others are P-256: the API server checks the signature below a
+client's certificate at every request, and that of RSA is the cheapest to check.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
@@ -117,11 +118,11 @@ def kubeconfig(pki: Pki, client: str, cluster: str, server: str) -> str:
 @dataclass(frozen=True, slots=True)
 class _Authority:
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: rsa.RSAPrivateKey
 
     @classmethod
     def new(cls, name: str) -> _Authority:
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = rsa.generate_private_key(65537, 2048)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name}-ca")])
         usage = _key_usage(signs_certificates=True)
         certificate = (
@@ -155,7 +156,9 @@ class _Authority:
         _write(pki.certificate(name), certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()

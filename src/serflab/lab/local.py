@@ -66,11 +66,11 @@ class LocalRuntime:
 
     def _prepare(self, *, was_running: bool) -> None:
         """Check the machine, write all files, and make supervisord know all programs."""
-        state.prepare(self._settings.state_dir, len(self._serfs))
         if not was_running and (orphans := list(lab_processes(self._settings.state_dir))):
             self._progress.say(f"the supervisor of this lab is gone; ending {len(orphans)} processes that it left")
             end(orphans, patience=3)
         self._check_ports(was_running=was_running)
+        state.prepare(self._settings.state_dir, len(self._serfs))
         for serf in self._serfs:
             serf.prepare()
         programs = [program for serf in self._serfs for program in serf.programs()]

@@ -68,7 +68,7 @@ def synced_cluster(name: str) -> ClusterView:
             503,
             "cluster_unreachable",
             f"nothing is known of the cluster of {name}: {reason}",
-            hint=f"its log: serflab logs {name} apiserver",
+            hint=f"its log: serflab logs {name} kube-apiserver",
         )
     return view
 
