@@ -34,14 +34,12 @@ def test_the_server_certificate_convinces_a_client_of_every_name_and_address(pki
 
 @pytest.mark.parametrize("host", ["serf2", "127.0.0.2", "kubernetes.default.svc.example.org"])
 def test_the_server_certificate_is_worth_nothing_elsewhere(pki, host):
-    assert "not valid for" in handshake(pki, host) or "match" in handshake(pki, host)
+    assert f"certificate is not valid for '{host}'" in handshake(pki, host)
 
 
 def test_another_serfs_authority_convinces_nobody(pki, tmp_path):
     other = issue_pki(tmp_path / "pki", NAMES, ADDRESSES)
-    assert "self-signed certificate in certificate chain" in handshake(pki, "localhost", trusted=other) or (
-        "unable to get local issuer" in handshake(pki, "localhost", trusted=other)
-    )
+    assert "CERTIFICATE_VERIFY_FAILED" in handshake(pki, "localhost", trusted=other)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -51,7 +49,7 @@ def test_a_server_of_the_serf_accepts_each_client_certificate(pki, client):
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_certificate_cannot_pose_as_a_server(pki, client):
-    assert handshake(pki, "localhost", server=client) is not None
+    assert "unsuitable certificate purpose" in handshake(pki, "localhost", server=client)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -109,12 +109,15 @@ class TestGo:
         assert find_go((1, 26, 0), cache, lock_file) == go
         assert not cache.exists()
 
-    @pytest.mark.parametrize("script", [OLD_GO, "#!/bin/sh\nexit 1\n", "#!/bin/sh\necho devel\n", ""])
-    def test_else_the_one_of_the_wheel(self, system_go, cache, lock_file, script):
-        system_go(script)
+    def test_else_the_one_of_the_wheel(self, system_go, cache, lock_file):
+        system_go(OLD_GO)
         go = find_go((1, 26, 0), cache, lock_file)
         assert go == cache / "tiny-go-1.0" / "go" / "bin" / "go"
         assert go_version(go) == (1, 99, 0)
+
+    @pytest.mark.parametrize("script", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho devel\n", "no script", ""])
+    def test_a_go_that_does_not_tell_its_version_is_older_than_any(self, system_go, script):
+        assert go_version(system_go(script)) == (0, 0, 0)
 
     @pytest.mark.parametrize("script", [OLD_GO, ""])
     def test_where_there_is_none_at_all_the_reasons_are_told(self, system_go, cache, lock_file, monkeypatch, script):
