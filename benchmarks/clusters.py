@@ -22,7 +22,6 @@ _BINARIES = {
     "kube-apiserver": "kube-apiserver",
     "kube-controller-manager": "kube-controller-manager",
     "kube-scheduler": "kube-scheduler",
-    "kubectl": "kubectl",
     "etcd": "etcd",
     "kwok-controller": "kwok",
 }
@@ -37,7 +36,12 @@ class Kwokctl:
 
     def __call__(self, *arguments: str) -> str:
         """Run kwokctl and return what it prints."""
-        environment = {**os.environ, "HOME": str(self.home), "KWOK_WORKDIR": str(self.home / "kwok")}
+        environment = {
+            **os.environ,
+            "HOME": str(self.home),
+            "KWOK_WORKDIR": str(self.home / "kwok"),
+            "PATH": os.pathsep.join([str(self.home / "bin"), os.environ["PATH"]]),
+        }
         done = subprocess.run(
             [self.program, *arguments], env=environment, capture_output=True, text=True, check=False, cwd=self.home
         )
@@ -71,7 +75,10 @@ class Kwokctl:
 def kwokctl() -> Iterator[Kwokctl]:
     """A kwokctl in a temporary home; its clusters are deleted at the end."""
     home = Path(tempfile.mkdtemp(prefix="serflab-bench-"))
-    command = Kwokctl(home, Toolbox(CHECKOUT).path("kwokctl"))
+    toolbox = Toolbox(CHECKOUT)
+    command = Kwokctl(home, toolbox.path("kwokctl"))
+    (home / "bin").mkdir()
+    (home / "bin" / "kubectl").symlink_to(toolbox.path("kubectl"))
     try:
         yield command
     finally:

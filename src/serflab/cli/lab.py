@@ -31,7 +31,7 @@ from serflab.lab.plan import (
 )
 from serflab.lab.ports import port_base
 from serflab.lab.processes import lab_processes
-from serflab.lab.status import LabStatus, lab_status
+from serflab.lab.status import LabStatus, lab_status, target_states
 from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
 from serflab.lab.topology import load_topology
@@ -174,11 +174,13 @@ def _already_up(directory: Path) -> list[str]:
 
 def _await_targets(plan: LabPlan) -> LabStatus:
     deadline = time.monotonic() + _TARGETS_SECONDS
-    while True:
-        now = lab_status(plan.inventory, plan.settings.state_dir)
-        if now.healthy or time.monotonic() > deadline:
-            return now
+    wanted = {serf.name for serf in plan.serfs}
+    while time.monotonic() < deadline:
+        states = target_states(plan.inventory)
+        if all(states.get(name) == "up" for name in wanted):
+            break
         time.sleep(0.5)
+    return lab_status(plan.inventory, plan.settings.state_dir)
 
 
 def _show_plan(plan: LabPlan, toolbox: Toolbox) -> None:

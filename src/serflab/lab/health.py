@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 READY_SECONDS = 120.0
 _POLL_SECONDS = 0.1
+_POLLS_A_LOOK = 5
 _LOG_LINES_IN_ERROR = 8
 _ENDS_BEFORE_GIVING_UP = 4
 
@@ -56,16 +58,25 @@ class Watchman:
         deadline = time.monotonic() + READY_SECONDS
         ends: dict[str, set[int]] = {program.name: set() for program in programs}
         waiting = [program for program in programs if program.health]
-        while waiting := [program for program in waiting if not is_healthy(program.health, authority)]:
-            for program in programs:
-                state = self.supervisor.state(program.name)
-                if state.state in {"BACKOFF", "FATAL"}:
-                    ends[program.name].add(state.started)
-                if len(ends[program.name]) >= _ENDS_BEFORE_GIVING_UP:
-                    raise _not_ready(program, "keeps ending")
-            if time.monotonic() > deadline:
-                raise _not_ready(waiting[0], f"was not ready after {READY_SECONDS:.0f} s")
-            self.pause()
+        with session() as http:
+            for count in itertools.count():
+                waiting = [program for program in waiting if not _is_healthy(http, program.health, authority)]
+                if not waiting:
+                    return
+                if count % _POLLS_A_LOOK == 0:
+                    self._look(programs, ends)
+                if time.monotonic() > deadline:
+                    raise _not_ready(waiting[0], f"was not ready after {READY_SECONDS:.0f} s")
+                self.pause()
+
+    def _look(self, programs: Sequence[Awaited], ends: dict[str, set[int]]) -> None:
+        """Note which programs have ended since their latest start; raises for one that has too often."""
+        for program in programs:
+            state = self.supervisor.state(program.name)
+            if state.state in {"BACKOFF", "FATAL"}:
+                ends[program.name].add(state.started)
+            if len(ends[program.name]) >= _ENDS_BEFORE_GIVING_UP:
+                raise _not_ready(program, "keeps ending")
 
     def pause(self) -> None:
         """Wait for a moment; raises `CancelledError`."""
@@ -78,10 +89,9 @@ def _not_ready(program: Awaited, reason: str) -> SerflabError:
     return SerflabError(f"{name} {reason}", hint=f"its log is {program.log}{last_lines(program.log)}")
 
 
-def is_healthy(url: str, authority: str | bool) -> bool:
-    """Whether the URL answers with a good status."""
+def _is_healthy(http: requests.Session, url: str, authority: str | bool) -> bool:
     try:
-        return session().get(url, timeout=2, verify=authority).ok
+        return http.get(url, timeout=2, verify=authority).ok
     except requests.RequestException:
         return False
 

@@ -21,7 +21,7 @@ from serflab.lab.prometheus import PrometheusFiles
 from serflab.lab.supervisor import Program, Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from serflab.lab.plan import LabPlan
@@ -53,7 +53,9 @@ class LocalRuntime:
         try:
             self._prepare(was_running=was_running)
             self._start_prometheus()
-            self._bring_up_serfs()
+            self._side_by_side(f"starting {len(self._serfs)} serfs with their pods", self._start_serf)
+            # Not before all serfs are up: replays are what takes most of the machine.
+            self._side_by_side("starting replays and exporters", self._start_emulation)
             inventory = self._plan.inventory
             inventory.save(self._settings.state_dir)
             self._start(f"{SERVICES}:viewer")
@@ -133,14 +135,13 @@ class LocalRuntime:
             hint = "see prometheus.yml and prometheus-rules.yml"
             raise SerflabError(f"Prometheus refuses its configuration: {answer.text.strip()}", hint=hint)
 
-    def _bring_up_serfs(self) -> None:
-        """Bring the serfs up side by side, one more than there are cores, and wait for all of them."""
+    def _side_by_side(self, task: str, step: Callable[[LocalSerf], None]) -> None:
+        """Do a step for all serfs, for one more at once than there are cores, and wait for all of them."""
         workers = min(len(self._serfs), (os.cpu_count() or 1) + 1)
-        task = f"starting {len(self._serfs)} serfs"
         failures: list[SerflabError] = []
         self._progress.start(task)
         with ThreadPoolExecutor(workers) as pool:
-            pending = {pool.submit(self._bring_up, serf) for serf in self._serfs}
+            pending = {pool.submit(step, serf) for serf in self._serfs}
             try:
                 while pending:
                     done, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
@@ -156,14 +157,16 @@ class LocalRuntime:
         _raise(failures)
         self._progress.finish(task)
 
-    def _bring_up(self, serf: LocalSerf) -> None:
+    def _start_serf(self, serf: LocalSerf) -> None:
         began = time.monotonic()
         serf.start_cluster()
         serf.create_resources()
+        if serf.started:
+            self._progress.say(f"{serf.plan.name} has its pods after {time.monotonic() - began:.1f} s")
+
+    def _start_emulation(self, serf: LocalSerf) -> None:
         serf.start_emulation()
         serf.await_ready()
-        if serf.started:
-            self._progress.say(f"{serf.plan.name} is ready after {time.monotonic() - began:.1f} s")
 
     def _await_services(self, inventory: Inventory) -> None:
         logs = self._settings.state_dir / "logs"

@@ -137,9 +137,9 @@ class _NodeReader:
 
     def phase(self) -> int:
         text = self._node.env.get(PHASE_ENV, "0")
-        if text.removeprefix("-").isdecimal():
+        if text.isdecimal():
             return int(text)
-        self._find(PHASE_ENV, f"is {text!r}; expected a whole number of points of the trace")
+        self._find(PHASE_ENV, f"is {text!r}; expected a whole number of points of the trace, 0 or more")
         return 0
 
     def interval(self) -> float:

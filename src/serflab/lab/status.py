@@ -82,7 +82,7 @@ def lab_status(inventory: Inventory, state_dir: Path) -> LabStatus:
     except SerflabError as error:
         programs = {}
         problems.append(str(error))
-    targets, ticks = _targets(inventory), _ticks(inventory)
+    targets, ticks = target_states(inventory), _ticks(inventory)
     answers = asyncio.run(_ask_all(inventory))
     serfs = []
     for serf, answer in zip(inventory.serfs, answers, strict=True):
@@ -152,8 +152,8 @@ def _state(programs: dict[str, str], answer: _Answer | SerflabError) -> tuple[st
     return READY, ""
 
 
-def _targets(inventory: Inventory) -> dict[str, str]:
-    """Return the state of each serf's scrape target; empty when Prometheus does not answer."""
+def target_states(inventory: Inventory) -> dict[str, str]:
+    """Return the state of each serf's scrape target, `up` or `down`; empty when Prometheus does not answer."""
     answer = _prometheus(inventory, "targets?state=active")
     return {
         target["labels"].get("serf", ""): str(target["health"])
