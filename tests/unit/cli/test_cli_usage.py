@@ -115,6 +115,7 @@ def test_a_polite_request_to_end_is_an_interruption(serflab, monkeypatch):
     def end_me():
         os.kill(os.getpid(), signal.SIGTERM)
 
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     monkeypatch.setitem(serflab_command.commands, "probe", click.Command("probe", callback=end_me))
     assert serflab("probe").status == 130
 

@@ -73,6 +73,13 @@ def test_a_wheel_with_another_hash_is_refused_in_pips_words(lock_file, cache):
     assert kept(cache) == []
 
 
+def test_a_wheel_without_a_hash_is_refused(lock_file, cache):
+    lock_file.write_text("tiny-go==1.0\n")
+    with pytest.raises(SerflabError, match="Hashes are required"):
+        unpack_wheel(lock_file, cache)
+    assert kept(cache) == []
+
+
 def test_what_an_interrupted_installation_left_is_cleared(lock_file, cache):
     (cache / ".tiny-go-1.0-abc" / "packages").mkdir(parents=True)
     unpack_wheel(lock_file, cache)
