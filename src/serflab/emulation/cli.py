@@ -43,7 +43,7 @@ def create_main(arguments: Sequence[str], script: str) -> int:
         "--timeout", type=_positive, default=120.0, metavar="SECONDS", help="how long to wait (%(default)g)"
     )
     parser.add_argument(
-        "--limit", type=_count, default=24, metavar="N", help="requests in flight at once (%(default)d)"
+        "--limit", type=_count, default=16, metavar="N", help="requests in flight at once (%(default)d)"
     )
     parser.add_argument(
         "--cpu-request",

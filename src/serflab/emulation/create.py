@@ -50,7 +50,7 @@ class CreateOptions:
     """How to create: `limit` requests at once, `wait` up to `timeout` seconds, or only say what (`dry_run`)."""
 
     requests: RequestPolicy = field(default_factory=RequestPolicy)
-    limit: int = 24
+    limit: int = 16
     wait: bool = True
     timeout: float = 120.0
     dry_run: bool = False

@@ -49,7 +49,7 @@ async def run_bulk(
     action: Callable[[T], Awaitable[object]],
     *,
     name: Callable[[T], str],
-    limit: int = 24,
+    limit: int = 16,
     progress: Callable[[int], None] | None = None,
 ) -> BulkResult[T]:
     """Run `action` for every item, at most `limit` at once; `progress` is told how many are settled.

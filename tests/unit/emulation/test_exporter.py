@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -287,3 +289,14 @@ def test_before_the_first_picture_it_is_not_ready(stage):
     stage.tick(1)
     stage.exporter.renew()
     assert stage.exporter.ready
+
+
+def test_every_metric_is_documented(make_config):
+    everything = [{**point, "node_power": 125, "node_psi": 1} for point in REAL]
+    stage = Stage(make_config(node_time_series=everything))
+    stage.tick(0)
+    stage.exporter.renew()
+    document = Path(__file__).resolve().parents[3].joinpath("docs", "replay.md").read_text()
+    names = set(re.findall(r"^# TYPE (\S+)", stage.exporter.text().decode(), re.MULTILINE))
+    assert len(names) == 6 + 5 + 4 + 8 + 4
+    assert {name for name in names if f"`{name}`" not in document} == set()
