@@ -149,7 +149,11 @@ def test_a_download_that_breaks_off_is_not_kept(fetch, releases, publish_kubectl
     assert not target.exists()
 
 
-@pytest.mark.parametrize("content", [tar_gz(etcdctl=CONTENT), b"no archive at all", tar_gz(etcd=CONTENT)[:100]])
+@pytest.mark.parametrize(
+    "content",
+    [tar_gz(etcdctl=CONTENT), b"no archive at all", tar_gz(etcd=CONTENT)[:100]],
+    ids=["another program", "no archive", "cut off"],
+)
 def test_an_archive_that_lacks_the_program_or_cannot_be_read(fetch, releases, pins, target, content):
     version = pins.version(ETCD)
     releases.publish_github("etcd-io/etcd", version, {f"etcd-{version}-linux-{architecture()}.tar.gz": content})
