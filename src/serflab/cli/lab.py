@@ -178,7 +178,9 @@ def _await_targets(plan: LabPlan) -> LabStatus:
     while time.monotonic() < deadline:
         states = target_states(plan.inventory)
         if all(states.get(name) == "up" for name in wanted):
-            break
+            now = lab_status(plan.inventory, plan.settings.state_dir)
+            if now.healthy:
+                return now
         time.sleep(0.5)
     return lab_status(plan.inventory, plan.settings.state_dir)
 

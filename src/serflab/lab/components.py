@@ -29,7 +29,8 @@ class Stage(IntEnum):
 
     API = 1
     CONTROLLERS = 2
-    EMULATION = 3
+    EXPORTER = 3
+    REPLAY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,8 @@ def components(plan: SerfPlan) -> tuple[Component, ...]:
         _controller_manager(plan),
         _scheduler(plan),
         _kwok(plan),
-        _replay(plan),
         _exporter(plan),
+        _replay(plan),
     )
 
 
@@ -249,7 +250,7 @@ def _replay(plan: SerfPlan) -> Component:
         "--max-concurrent=3",
         "--batch-size=20",
     )
-    return Component("replay", Stage.EMULATION, command)
+    return Component("replay", Stage.REPLAY, command)
 
 
 def _exporter(plan: SerfPlan) -> Component:
@@ -261,7 +262,7 @@ def _exporter(plan: SerfPlan) -> Component:
         f"--port={plan.ports.exporter}",
         "--update-interval=2",
     )
-    return Component("exporter", Stage.EMULATION, command, f"{plan.exporter}/healthz")
+    return Component("exporter", Stage.EXPORTER, command, f"{plan.exporter}/healthz")
 
 
 def _python(plan: SerfPlan, program: str) -> tuple[str, str, str]:

@@ -54,11 +54,11 @@ class LocalRuntime:
             self._prepare(was_running=was_running)
             self._start_prometheus()
             self._side_by_side(f"starting {len(self._serfs)} serfs with their pods", self._start_serf)
-            # Not before all serfs are up: replays are what takes most of the machine.
-            self._side_by_side("starting replays and exporters", self._start_emulation)
             inventory = self._plan.inventory
             inventory.save(self._settings.state_dir)
             self._start(f"{SERVICES}:viewer")
+            self._side_by_side("starting exporters", LocalSerf.start_exporter)
+            self._start_replays()
             self._await_services(inventory)
         except BaseException:
             self._watchman.cancelled.set()
@@ -164,9 +164,14 @@ class LocalRuntime:
         if serf.started:
             self._progress.say(f"{serf.plan.name} has its pods after {time.monotonic() - began:.1f} s")
 
-    def _start_emulation(self, serf: LocalSerf) -> None:
-        serf.start_emulation()
-        serf.await_ready()
+    def _start_replays(self) -> None:
+        """Start the replays one after the other within an interval, so that their ticks are spread over it.
+
+        They come last: together they take most of the machine.
+        """
+        for serf in self._serfs:
+            if serf.start_replay():
+                self._watchman.cancelled.wait(serf.plan.interval / len(self._serfs))
 
     def _await_services(self, inventory: Inventory) -> None:
         logs = self._settings.state_dir / "logs"

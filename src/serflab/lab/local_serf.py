@@ -71,7 +71,10 @@ class LocalSerf:
         self._start(Stage.CONTROLLERS)
 
     def create_resources(self) -> None:
-        """Run create_resources.py; raises `SerflabError`, of status 2 when the program refuses its input."""
+        """Run create_resources.py; exporter and replay are stopped when they run with another config.
+
+        Raises `SerflabError`, of status 2 when the program refuses its input.
+        """
         plan, log = self.plan, self.plan.logs / "create.log"
         command = [str(plan.python), str(plan.annotations / "create_resources.py")]
         command += [f"--config={plan.config}", f"--kubeconfig={plan.kubeconfig}"]
@@ -88,17 +91,21 @@ class LocalSerf:
             problem = f"{plan.name}: its resources were not created"
             raise SerflabError(problem, hint=f"its log is {log}{last_lines(log)}")
 
-    def start_emulation(self) -> None:
-        """Start replay and exporter, anew when the config's content changed."""
         if self._config_changed():
-            for component in self._stage(Stage.EMULATION):
-                self.watchman.supervisor.stop(f"{self.plan.name}:{component.name}")
-        self._start(Stage.EMULATION)
+            for component in (*self._stage(Stage.EXPORTER), *self._stage(Stage.REPLAY)):
+                self.watchman.supervisor.stop(f"{plan.name}:{component.name}")
 
-    def await_ready(self) -> None:
-        """Wait until every component does its work."""
-        for stage in Stage:
+    def start_exporter(self) -> None:
+        """Start the exporter; returns when it, and all that came before it, does its work."""
+        self._start(Stage.EXPORTER)
+        for stage in (Stage.CONTROLLERS, Stage.EXPORTER):
             self._await(stage)
+
+    def start_replay(self) -> bool:
+        """Start the replay; return False when it ran already."""
+        before = len(self.started)
+        self._start(Stage.REPLAY)
+        return len(self.started) > before
 
     def _stage(self, stage: Stage) -> list[Component]:
         return [component for component in components(self.plan) if component.stage is stage]

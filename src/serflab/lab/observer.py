@@ -126,8 +126,6 @@ class LabObserver:
             files.inventory, files.inventory_error = await asyncio.to_thread(load_inventory, self._state_dir), ""
         except SerflabError as error:
             files.inventory_error = error.message
-        except (KeyError, TypeError) as error:
-            files.inventory_error = f"{self._state_dir / FILE_NAME} was written by another version ({error!r})"
         topology_file = files.inventory.topology if files.inventory else self._topology_file
         try:
             files.topology = await asyncio.to_thread(load_topology, topology_file)
