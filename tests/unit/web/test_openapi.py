@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from openapi_schema import problems, resolve
 
+from openapi_schema import problems, resolve
 from serflab.lab.metrics import METRICS
 from serflab.lab.overview import NODE_STATES
 from serflab.lab.series import WINDOWS
