@@ -298,5 +298,5 @@ def test_every_metric_is_documented(make_config):
     stage.exporter.renew()
     document = Path(__file__).resolve().parents[3].joinpath("docs", "replay.md").read_text()
     names = set(re.findall(r"^# TYPE (\S+)", stage.exporter.text().decode(), re.MULTILINE))
-    assert len(names) == 6 + 5 + 4 + 8 + 4
+    assert len(names) == 6 + 7 + 4 + 8 + 4
     assert {name for name in names if f"`{name}`" not in document} == set()

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serflab.emulation import lease as lease_module
+from serflab.emulation import replay as replay_module
 from serflab.emulation.lease import LEASE_SECONDS, NOTICE_SECONDS, LeaseLostError, ReplayLease
 from serflab.emulation.marker import Marker, read_marker
+from serflab.emulation.replay import Replay, ReplayOptions, Shown
 from serflab.kube.client import ApiError, ApiUnreachableError
 
 START = 1_000_000.0
@@ -229,3 +231,112 @@ def test_what_is_no_marker_is_none():
     assert read_marker(body) is None
     body["metadata"]["annotations"]["emulation.metrics.k8s.io/replay-tick"] = "soon"
     assert read_marker(body) is None
+
+
+class Pods:
+    """The pods that a replay knows of, all of them newly created."""
+
+    def __init__(self, config):
+        self.objects = {(pod.namespace, pod.name): Shown(1, (None,) * 6, played=False) for pod in config.pods}
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        pass
+
+    async def wait_synced(self):
+        pass
+
+
+class PatchingServer(Server):
+    """A server that takes patches, and from the one after `hold_after` on never answers them."""
+
+    def __init__(self):
+        super().__init__()
+        self.taken = []
+        self.held = asyncio.Event()
+        self.hold_after = 10**9
+        self.written = asyncio.Event()
+
+    def _keep(self, body):
+        self.written.set()
+        return super()._keep(body)
+
+    async def shows(self, condition):
+        """Wait until the marker fulfils the condition."""
+        while not (self.lease and condition(read_marker(self.lease))):
+            self.written.clear()
+            await self.written.wait()
+
+    async def patch(self, path, _body, **_):
+        await asyncio.sleep(0)
+        self.taken.append(path)
+        if len(self.taken) > self.hold_after:
+            self.held.set()
+            await asyncio.sleep(3600)
+        self.version += 1
+        return {"metadata": {"resourceVersion": str(self.version)}}
+
+
+@pytest.fixture
+def replaying(config, monkeypatch):
+    """Return a function that makes a quick replay on a server."""
+    monkeypatch.setattr(replay_module, "_STOP_SECONDS", 0.05)
+
+    def replaying(server, **options):
+        replay = Replay(server, config, ReplayOptions(interval=0.02, loop=True, **options))
+        replay._pods = Pods(config)
+        return replay
+
+    return replaying
+
+
+async def test_a_replay_that_is_stopped_within_a_tick_does_not_call_it_settled(replaying):
+    server = PatchingServer()
+    server.hold_after = 4  # three pods at the first tick, then one of the two that change
+    stop = asyncio.Event()
+    running = asyncio.create_task(replaying(server, max_concurrent=1).run(stop))
+    await server.held.wait()
+    before = read_marker(server.lease)
+    assert (before.tick, before.state) == (0, "settled")
+    stop.set()
+    await running
+    after = read_marker(server.lease)
+    assert after.holder == ""
+    assert (after.tick, after.state, after.bound) == (0, "writing", before.resource_version)
+
+
+async def test_a_replay_that_is_stopped_between_ticks_leaves_a_settled_one(replaying):
+    server = PatchingServer()
+    stop = asyncio.Event()
+    running = asyncio.create_task(replaying(server).run(stop))
+    await server.shows(lambda marker: marker.tick >= 2)
+    stop.set()
+    await running
+    marker = read_marker(server.lease)
+    assert marker.state == "settled"
+    assert marker.bound == server.version
+    assert marker.patches == len(server.taken)
+
+
+async def test_a_tick_within_which_the_server_went_away_is_not_complete(replaying, caplog):
+    server = PatchingServer()
+    patch, broken = server.patch, []
+
+    async def patch_once_broken(path, body, **options):
+        if len(server.taken) == 4 and not broken:
+            broken.append(read_marker(server.lease))
+            raise ApiUnreachableError("gone")
+        return await patch(path, body, **options)
+
+    server.patch = patch_once_broken
+    stop = asyncio.Event()
+    with caplog.at_level(logging.WARNING):
+        running = asyncio.create_task(replaying(server, max_concurrent=1).run(stop))
+        await server.shows(lambda marker: broken and marker.tick > broken[0].tick)
+        stop.set()
+        await running
+    marker = read_marker(server.lease)
+    assert marker.failures == 1
+    assert "is not complete: gone" in caplog.text

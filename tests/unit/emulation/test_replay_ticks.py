@@ -76,6 +76,12 @@ def test_a_patch_shows_every_annotation_of_the_contract():
     }
 
 
+def test_the_first_patch_of_a_pod_clears_its_managed_fields():
+    first = json.loads(PatchFormat(KEYS).patch(formatted((1, 1, 1, 1)), "t", 7, first=True))
+    assert first["metadata"].pop("managedFields") == [{}]
+    assert first == json.loads(PatchFormat(KEYS).patch(formatted((1, 1, 1, 1)), "t", 7))
+
+
 def test_what_was_patched_is_what_is_shown():
     texts = PatchFormat(AnnotationKeys())
     values = formatted((40.0, 85.0, 0.15, 0.0))
