@@ -265,9 +265,10 @@ class PatchingServer(Server):
 
     async def shows(self, condition):
         """Wait until the marker fulfils the condition."""
-        while not (self.lease and condition(read_marker(self.lease))):
-            self.written.clear()
-            await self.written.wait()
+        async with asyncio.timeout(60):
+            while not (self.lease and condition(read_marker(self.lease))):
+                self.written.clear()
+                await self.written.wait()
 
     async def patch(self, path, _body, **_):
         await asyncio.sleep(0)
