@@ -11,11 +11,14 @@ command -v "$python" >/dev/null || fail "there is no $python on this machine" "i
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
   || fail "$("$python" --version) is too old" "install Python 3.11 or newer, or name it: PYTHON=python3.12 $0"
 
-# Install again only when what is to be installed has changed; the stamp is written last.
+# Install again only when what is to be installed has changed; the stamp is written last. What is installed for the
+# tests (SERFLAB_DEV) serves a lab as well.
 lock=requirements.lock
-[ -z "${SERFLAB_DEV:-}" ] || lock=requirements-dev.lock
-stamp=$(cat "$lock" pyproject.toml tools/requirements-build.lock flask-app/package-lock.json | sha256sum | cut -c1-16)-$lock
-if [ "$(cat .venv/.serflab-stamp 2>/dev/null)" != "$stamp" ]; then
+digest=$(cat requirements*.lock pyproject.toml tools/requirements-build.lock flask-app/package-lock.json | sha256sum)
+have=$(cat .venv/.serflab-stamp 2>/dev/null || true)
+if [ -n "${SERFLAB_DEV:-}" ] || [ "$have" = "${digest%% *} requirements-dev.lock" ]; then lock=requirements-dev.lock; fi
+stamp="${digest%% *} $lock"
+if [ "$have" != "$stamp" ]; then
   echo "installing the Python packages into .venv …" >&2
   [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1 || {
     rm -rf .venv

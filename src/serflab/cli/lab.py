@@ -51,7 +51,7 @@ _TARGETS_SECONDS = 30.0
 )
 @click.option("--prometheus-port", type=PORT, default=PROMETHEUS_PORT, show_default=True, help="Prometheus' port.")
 @click.option("--viewer-port", type=PORT, default=VIEWER_PORT, show_default=True, help="The page's port.")
-@click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Check the input and say what would be done.")
 def up(  # noqa: PLR0913, PLR0917 - the options of the command
     topology: Path | None,
     count: int | None,

@@ -26,6 +26,8 @@ DEFAULT_CONFIG = "annotations/emulation_config.json"
 DEFAULT_INTERVAL = 5.0
 PROMETHEUS_PORT = 9091
 VIEWER_PORT = 8080
+# Groups of the supervisor and directories of the state, which serfs have as well.
+_NAMES_OF_OURS = frozenset({"logs", "prometheus", "services", "supervisor"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,11 @@ def plan_lab(settings: LabSettings, programs: Mapping[str, Path], wanted: Sequen
     every finding in any of these files.
     """
     topology = load_topology(settings.topology)
-    findings: list[Finding] = []
+    findings = [
+        Finding(str(topology.file), f"$.topology.nodes.{node.name}", "is a name that the lab itself uses", "rename it")
+        for node in topology.serfs
+        if node.name in _NAMES_OF_OURS
+    ]
     plans = []
     for index, node in enumerate(topology.serfs):
         if node.name in wanted:

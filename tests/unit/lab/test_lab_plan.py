@@ -178,3 +178,12 @@ def test_findings_of_the_topology_and_of_all_configs_come_at_once_and_each_file_
 def test_what_an_unselected_serf_says_does_not_matter(lab_settings, nodes):
     nodes(serf1={}, serf2={"SERFLAB_PHASE": "x", "SERFLAB_CONFIG": "missing.json"})
     assert [serf.name for serf in plan(lab_settings, "serf1").serfs] == ["serf1"]
+
+
+def test_a_serf_cannot_have_a_name_that_the_lab_uses(lab_settings, tmp_path):
+    topology = {"name": "lab", "topology": {"nodes": {"services": {"labels": {"serflab.role": "serf"}}}}}
+    lab_settings.topology.write_text(json.dumps(topology), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        plan(lab_settings, "services")
+    place = f"{lab_settings.topology}: $.topology.nodes.services"
+    assert str(caught.value) == f"{place}: is a name that the lab itself uses\n  hint: rename it"
