@@ -180,7 +180,7 @@ def test_what_an_unselected_serf_says_does_not_matter(lab_settings, nodes):
     assert [serf.name for serf in plan(lab_settings, "serf1").serfs] == ["serf1"]
 
 
-def test_a_serf_cannot_have_a_name_that_the_lab_uses(lab_settings, tmp_path):
+def test_a_serf_cannot_have_a_name_that_the_lab_uses(lab_settings):
     topology = {"name": "lab", "topology": {"nodes": {"services": {"labels": {"serflab.role": "serf"}}}}}
     lab_settings.topology.write_text(json.dumps(topology), encoding="utf-8")
     with pytest.raises(InputError) as caught:
