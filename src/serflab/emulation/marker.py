@@ -17,7 +17,7 @@ Mode = Literal["annotations", "clock"]
 State = Literal["settled", "writing"]
 
 _FRESH_INTERVALS: Final = 3
-_FRESH_AT_LEAST_SECONDS: Final = 10.0
+_FRESH_AT_LEAST_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Marker:
         return bool(self.holder) and now < self.renewed + self.duration
 
     def fresh(self, now: float, *, listening_since: float = 0.0) -> bool:
-        """Whether the replay was alive lately: within three intervals, but at least 10 s (a short hold-up is no death).
+        """Whether the replay was alive lately: within three intervals, but at least 30 s (a hold-up is no death).
 
         Who listens only since `listening_since` may have missed it and has to wait as long from there.
         """
