@@ -205,7 +205,7 @@ def _show(now: LabStatus) -> None:
             serf.version or "-",
             str(serf.nodes),
             f"{serf.running}/{serf.total}",
-            "-" if serf.tick is None else str(serf.tick),
+            "-" if serf.tick is None or serf.tick < 0 else str(serf.tick),
             serf.target,
             serf.problem,
         )
