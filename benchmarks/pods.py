@@ -52,9 +52,9 @@ def _ours(command: Kwokctl) -> float:
 def _peer(command: Kwokctl) -> float:
     config = command.create("peer")
     try:
-        command("scale", "node", "--name=peer", f"--kubeconfig={config}", f"--replicas={NODES}")
+        command("scale", "node", "--name=peer", f"--replicas={NODES}")
         began = time.monotonic()
-        command("scale", "pod", "--name=peer", f"--kubeconfig={config}", f"--replicas={PODS}")
+        command("scale", "pod", "--name=peer", f"--replicas={PODS}")
         kubectl = Toolbox(CHECKOUT).path("kubectl")
         while _running(kubectl, config) < PODS:
             time.sleep(0.2)
