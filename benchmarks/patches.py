@@ -40,8 +40,8 @@ def measure(runs: int = 5) -> Comparison:
             ("a bare aiohttp loop", lambda: asyncio.run(_peer(kubeconfig))),
             Aim(0.95, at_most=False),
             runs=runs,
-            note="80 pods, three connections; the replay also follows the pods by a watch, which costs the API server another "
-            "encoding of each change, keeps whole ticks and writes its Lease",
+            note="80 pods, three connections; the replay also follows the pods by a watch, which costs the API server "
+            "another encoding of each change, keeps whole ticks and writes its Lease",
         )
 
 
