@@ -27,7 +27,7 @@ def measure(runs: int = 3) -> Comparison:
             ("`kwokctl scale pod`", lambda: PODS / _peer(command)),
             Aim(2.0, at_most=False),
             runs=runs,
-            note=f"on {NODES} nodes, until the API server says that all are Running; the control plane takes both cores "
+            note=f"on {NODES} nodes, until all are Running by the API server; the control plane takes both cores "
             "all the time, for a create, a binding, a status and an event of each pod, whoever asks for them",
         )
 
