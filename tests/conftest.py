@@ -31,6 +31,9 @@ from serflab.lab.tools.toolbox import Toolbox
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
+# A runner in the background ignores Ctrl-C and hands that on to every program that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Hypothesis would judge wall time, which a busy machine decides.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
