@@ -182,42 +182,39 @@ def _apiserver(plan: SerfPlan) -> Component:
 
 
 def _controller_manager(plan: SerfPlan) -> Component:
-    pki, name, port = plan.pki, "kube-controller-manager", plan.ports.controller_manager
+    pki, port = plan.pki, plan.ports.controller_manager
     command = (
-        str(plan.programs[name]),
-        f"--bind-address={plan.address}",
-        f"--secure-port={port}",
-        f"--tls-cert-file={pki.certificate('server')}",
-        f"--tls-private-key-file={pki.key('server')}",
-        f"--kubeconfig={plan.client_kubeconfig(name)}",
+        *_client_of_the_api(plan, "kube-controller-manager", port),
         f"--root-ca-file={pki.certificate('ca')}",
         f"--service-account-private-key-file={pki.key('service-account')}",
         # KWOK's nodes never miss a heartbeat: they have none. These are the values that kwokctl gives as well.
         "--node-monitor-period=600s",
         "--node-monitor-grace-period=3600s",
-        "--kube-api-qps=500",
-        "--kube-api-burst=1000",
-        "--leader-elect=false",
-        "--profiling=false",
     )
-    return Component(name, Stage.CONTROLLERS, command, f"https://{plan.address}:{port}/healthz")
+    health = f"https://{plan.address}:{port}/healthz"
+    return Component("kube-controller-manager", Stage.CONTROLLERS, command, health)
 
 
 def _scheduler(plan: SerfPlan) -> Component:
-    pki, name, port = plan.pki, "kube-scheduler", plan.ports.scheduler
-    command = (
+    port = plan.ports.scheduler
+    command = _client_of_the_api(plan, "kube-scheduler", port)
+    return Component("kube-scheduler", Stage.CONTROLLERS, command, f"https://{plan.address}:{port}/readyz")
+
+
+def _client_of_the_api(plan: SerfPlan, name: str, port: int) -> tuple[str, ...]:
+    """Return what the command lines of controller manager and scheduler begin with."""
+    return (
         str(plan.programs[name]),
         f"--bind-address={plan.address}",
         f"--secure-port={port}",
-        f"--tls-cert-file={pki.certificate('server')}",
-        f"--tls-private-key-file={pki.key('server')}",
+        f"--tls-cert-file={plan.pki.certificate('server')}",
+        f"--tls-private-key-file={plan.pki.key('server')}",
         f"--kubeconfig={plan.client_kubeconfig(name)}",
         "--kube-api-qps=500",
         "--kube-api-burst=1000",
         "--leader-elect=false",
         "--profiling=false",
     )
-    return Component(name, Stage.CONTROLLERS, command, f"https://{plan.address}:{port}/readyz")
 
 
 def _kwok(plan: SerfPlan) -> Component:
