@@ -2,119 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
+from visiting import DRAWN, INK, RESULTS, Visit, click_node, pods_of
 
-from serflab.kube.client import ApiClient
-from serflab.kube.credentials import load_credentials
 from serflab.lab.load import level
 from serflab.lab.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from playwright.sync_api import Browser, BrowserContext
-
-RESULTS = Path(__file__).parents[2] / "test-results"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-# The first scrapes of a lab that has just come up, on a busy machine.
-PATIENCE_MS = 60_000
-expect.set_options(timeout=PATIENCE_MS)
-DRAWN = "window.serflab ? window.serflab.graph.drawn() : []"
-COLOURED = """names => {
-  const drawn = window.serflab ? window.serflab.graph.drawn() : [];
-  return names.every(name => drawn.some(node => node.name === name && node.classes.some(
-    item => ["level-green", "level-amber", "level-red"].includes(item))));
-}"""
-INK = """canvas => {
-  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  return data.some((value, at) => at % 4 === 3 && value > 0);
-}"""
-
-
-# Of the module and no longer: Playwright keeps an event loop running in this thread, which async tests would refuse.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-class Visit:
-    """A page and what happened on it: where it sent requests and what its console complained of."""
-
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.url = url
-        self.hosts: set[str] = set()
-        self.complaints: list[str] = []
-        self.page = context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-        self.page.on("console", lambda message: self._hear(message.type, message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def open(self, hash_: str = "") -> Page:
-        self.page.goto(f"{self.url}/{hash_}")
-        return self.page
-
-    def _hear(self, kind: str, text: str) -> None:
-        if kind in {"error", "warning"}:
-            self.complaints.append(text)
-
-
-@pytest.fixture
-def visit(browser: Browser, lab: Any) -> Iterator[Visit]:
-    """A visit in a wide window; at its end nothing may have left the machine, and the console must be silent."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    visit = Visit(context, lab.viewer_url)
-    yield visit
-    context.close()
-    assert visit.hosts <= {urlsplit(lab.viewer_url).netloc}
-    assert visit.complaints == []
-
-
-@pytest.fixture
-def serf_name(lab: Any) -> str:
-    name: str = lab.inventory.serfs[0].name
-    return name
-
-
-@pytest.fixture
-def coloured(visit: Visit, lab: Any) -> Page:
-    """The page, once every serf of the lab has a colour."""
-    page = visit.open()
-    page.wait_for_function(COLOURED, arg=[serf.name for serf in lab.inventory.serfs], timeout=PATIENCE_MS)
-    return page
-
-
-def click_node(page: Page, name: str) -> None:
-    place = page.evaluate("name => window.serflab.graph.position(name)", name)
-    page.mouse.click(place["x"], place["y"])
-
-
-def pods_of(lab: Any, serf: str) -> set[str]:
-    async def ask() -> set[str]:
-        async with ApiClient(load_credentials(lab.inventory.serf(serf).kubeconfig)) as client:
-            items = (await client.list("/api/v1/pods"))["items"]
-        return {f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in items}
-
-    with ThreadPoolExecutor(1) as other_thread:
-        return other_thread.submit(asyncio.run, ask()).result()
+    from collections.abc import Callable
 
 
 def recent_cpu(lab: Any, serf: str) -> list[float]:
