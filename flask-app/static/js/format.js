@@ -1,7 +1,7 @@
 /** Numbers and times as people read them. */
 
 const MISSING = "–";
-// Of the load colours (docs/viewer.md).
+// Of CPU, where no others are given (docs/viewer.md).
 const THRESHOLDS = [20, 60];
 
 const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -20,14 +20,14 @@ export function withUnit(value, unit) {
   return value === null || value === undefined ? MISSING : `${number(value)} ${unit}`;
 }
 
-/** A load in percent without its unit; near a colour's threshold with a decimal, so that no green serf is said to be at 20. */
-export function load(value) {
+/** A load without its unit; near a colour's threshold with a decimal, so that no green serf is said to be at 20. */
+export function load(value, thresholds = THRESHOLDS) {
   if (value === null || value === undefined) return MISSING;
-  const close = THRESHOLDS.some((threshold) => Math.abs(value - threshold) < 0.5);
+  const close = thresholds.some((threshold) => Math.abs(value - threshold) < 0.5);
   return digits(value, close || value < 10 ? 1 : 0);
 }
 
-export const percent = (value) => (value === null || value === undefined ? MISSING : `${load(value)} %`);
+export const percent = (value, thresholds) => (value === null || value === undefined ? MISSING : `${load(value, thresholds)} %`);
 export const watts = (value) => withUnit(value, "W");
 
 /** Mi as Mi or Gi. */

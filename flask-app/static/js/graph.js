@@ -4,13 +4,13 @@ import { byId, h } from "./dom.js";
 import { percent, watts } from "./format.js";
 import { icon } from "./icons.js";
 import { place } from "./layouts.js";
-import { STATES, caption, isSerf, levelOf, loadStaleSince, matches } from "./nodes.js";
+import { STATES, caption, isSerf, levelOf, loadStaleSince, matches, ringOf } from "./nodes.js";
 import { colour } from "./theme.js";
 
 const LARGE = 300;
 const LARGEST_FIT = 1.3;
 const LEVEL_CLASSES = "level-green level-amber level-red level-none";
-const STATE_CLASSES = "state-ready state-connecting state-unreachable state-absent state-unmanaged";
+const STATE_CLASSES = "state-ready state-connecting state-unreachable state-absent state-unmanaged state-unknown";
 
 function style() {
   const text = colour("text");
@@ -94,7 +94,7 @@ class Graph {
   #selected = null;
   #container = byId("graph");
   #nodes = new Map();
-  #filter = { words: [], level: null };
+  #filter = {};
 
   constructor(cytoscape, { onSelect }) {
     this.#cy = cytoscape({
@@ -212,7 +212,7 @@ class Graph {
     }
     element.toggleClass("stale", Boolean(loadStaleSince(node)));
     if (!isSerf(node)) return;
-    const ring = Math.round(Math.min(100, Math.max(0, node.load?.cpu ?? 0)));
+    const ring = Math.round(ringOf(node));
     if (element.data("ring") !== ring) element.data({ ring, rest: 100 - ring });
   }
 

@@ -1,24 +1,66 @@
 /** What is shown, kept in the address after `#`, so that a link, a reload and the back button bring it back. */
 
+const word = (fallback) => ({ fallback, read: (text) => text, write: (value) => value });
+const list = { fallback: [], read: (text) => text.split(",").filter(Boolean), write: (values) => values.join(",") };
+const epoch = {
+  fallback: null,
+  read: (text) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : null),
+  write: (seconds) => String(Math.round(seconds)),
+};
+const podName = {
+  fallback: null,
+  read: (text) => {
+    const [namespace, name] = text.split("/");
+    return namespace && name ? { namespace, name } : null;
+  },
+  write: ({ namespace, name }) => `${namespace}/${name}`,
+};
+const ofNode = (field) => ({ ...field, within: "node" });
+
+/**
+ * The fields of a view, in the order of the address: what holds where nothing is said, how it is read and written, and
+ * `within`: the field without which it means nothing.
+ */
+const FIELDS = {
+  node: word(null),
+  pod: ofNode(podName),
+  metric: ofNode(word("cpu")),
+  window: ofNode(word("5m")),
+  // The whole page: the measure that colours it, graph or table, the graph's layout, what is searched and filtered.
+  measure: word("cpu"),
+  view: word("graph"),
+  layout: word(null),
+  search: word(""),
+  role: list,
+  state: list,
+  level: list,
+  namespace: list,
+  // Time travel: the window of the track (`1h`, or `FROM-TO` in epoch seconds) and the moment that is shown.
+  history: word(null),
+  at: epoch,
+};
+
 export function readView() {
   const parameters = new URLSearchParams(location.hash.slice(1));
-  const [namespace, name] = (parameters.get("pod") ?? "").split("/");
-  return {
-    node: parameters.get("node"),
-    pod: namespace && name ? { namespace, name } : null,
-    metric: parameters.get("metric") ?? "cpu",
-    window: parameters.get("window") ?? "5m",
-  };
+  const read = ([name, { fallback, read: parse }]) => [name, parameters.get(name) ? parse(parameters.get(name)) : fallback];
+  return Object.fromEntries(Object.entries(FIELDS).map(read));
 }
 
-export function writeView({ node, pod, metric, window }) {
+/** The address of a view, from `#` on; empty for the view that needs no words. */
+export function addressOf(view) {
   const parameters = new URLSearchParams();
-  if (node) {
-    parameters.set("node", node);
-    if (pod) parameters.set("pod", `${pod.namespace}/${pod.name}`);
-    if (metric !== "cpu") parameters.set("metric", metric);
-    if (window !== "5m") parameters.set("window", window);
+  for (const [name, { fallback, write, within }] of Object.entries(FIELDS)) {
+    const value = view[name];
+    const said = value !== null && value !== undefined && value !== fallback && value.length !== 0;
+    if (said && (!within || view[within])) parameters.set(name, write(value));
   }
-  const hash = parameters.size ? `#${parameters}` : location.pathname;
-  if (hash !== location.hash) history.pushState(null, "", hash);
+  // Names are easier to read, and as valid, without these two encoded.
+  return parameters.size ? `#${String(parameters).replaceAll("%2F", "/").replaceAll("%2C", ",")}` : "";
+}
+
+/** Brings the address up to a view; `replace` for what is no step of its own, such as each letter of a search. */
+export function writeView(view, { replace = false } = {}) {
+  const address = addressOf(view);
+  if (address === location.hash) return;
+  history[replace ? "replaceState" : "pushState"](null, "", address || location.pathname);
 }

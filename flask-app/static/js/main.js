@@ -2,23 +2,28 @@
 
 import { byId, h } from "./dom.js";
 import { createGraph } from "./graph.js";
+import { Legend } from "./legend.js";
 import { Live } from "./live.js";
 import { readView, writeView } from "./location.js";
+import { chooseMeasure, setThresholds } from "./measures.js";
 import { NodeTable } from "./node_table.js";
 import { Panel } from "./panel.js";
-import { Legend, notices, showNotices, showSummary } from "./summary.js";
+import { notices, showNotices, showSummary } from "./summary.js";
 import { setUpTheme } from "./theme.js";
 
 const live = new Live();
-const filter = { words: [], level: null };
 let graph = null;
 let missingPackages = "";
-let tableShown = false;
 let opener = null;
 
 const panel = new Panel({ onChange: go });
 const table = new NodeTable({ onSelect: select });
-const legend = new Legend({ onChoose: chooseLevel });
+const legend = new Legend({
+  onMeasure: (measure) => go({ ...readView(), measure }),
+  onLevel: (level) => go({ ...readView(), level: toggled(readView().level, level) }),
+});
+
+const toggled = (values, value) => (values.includes(value) ? values.filter((other) => other !== value) : [...values, value]);
 
 function select(name) {
   opener = document.activeElement;
@@ -34,30 +39,31 @@ function go(view) {
 
 function showView() {
   const view = readView();
+  chooseMeasure(view.measure);
+  if (byId("search").value !== view.search && document.activeElement !== byId("search")) byId("search").value = view.search;
+  legend.choose(view.level);
+  showTable(view.view === "table");
+  applyFilter(view);
   panel.show(view);
   graph?.select(view.node);
   table.select(view.node);
+  showTopology();
 }
 
-function chooseLevel(level) {
-  filter.level = filter.level === level ? null : level;
-  legend.choose(filter.level);
-  applyFilter();
-}
-
-function applyFilter() {
+function applyFilter(view) {
+  const filter = { ...view, words: view.search.toLowerCase().split(/\s+/).filter(Boolean) };
   graph?.filter(filter);
   table.filter(filter);
 }
 
 function showTable(shown) {
-  tableShown = shown || graph === null;
+  const tableShown = shown || missingPackages !== "";
   byId("nodes").hidden = !tableShown;
   byId("graph").hidden = tableShown;
   byId("controls").hidden = tableShown;
   byId("view-graph").setAttribute("aria-pressed", String(!tableShown));
   byId("view-table").setAttribute("aria-pressed", String(tableShown));
-  byId("view-graph").disabled = graph === null && missingPackages !== "";
+  byId("view-graph").disabled = missingPackages !== "";
 }
 
 function showState(state) {
@@ -66,8 +72,14 @@ function showState(state) {
   const placeholder = byId("placeholder");
   placeholder.hidden = topology !== null && topology.nodes.length > 0;
   if (topology === null && error) placeholder.replaceChildren(...failure(error));
+  if (topology?.nodes.length === 0) placeholder.replaceChildren(h("p", {}, "The topology file has no nodes yet."));
+  showTopology();
+}
+
+function showTopology() {
+  const { topology } = live.state;
   if (topology === null) return;
-  if (topology.nodes.length === 0) placeholder.replaceChildren(h("p", {}, "The topology file has no nodes yet."));
+  setThresholds(topology.thresholds);
   showSummary(topology);
   legend.update(topology);
   graph?.update(topology);
@@ -91,34 +103,36 @@ async function start() {
     panel.restyle();
   });
   byId("search").addEventListener("input", ({ target }) => {
-    filter.words = target.value.toLowerCase().split(/\s+/).filter(Boolean);
-    applyFilter();
+    const view = { ...readView(), search: target.value.trim() };
+    writeView(view, { replace: true });
+    applyFilter(view);
   });
   byId("search").addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     const first = byId("nodes").querySelector("tbody tr");
     if (first) select(first.dataset.key);
   });
-  byId("view-graph").addEventListener("click", () => showTable(false));
-  byId("view-table").addEventListener("click", () => showTable(true));
-  document.querySelector(".skip").addEventListener("click", () => showTable(true));
+  byId("view-graph").addEventListener("click", () => go({ ...readView(), view: "graph" }));
+  byId("view-table").addEventListener("click", () => go({ ...readView(), view: "table" }));
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    go({ ...readView(), view: "table" });
+    byId("nodes").focus();
+  });
   window.addEventListener("popstate", showView);
   showView();
   live.subscribe(showState);
   live.start();
   try {
     graph = await createGraph({ onSelect: select });
-    showTable(tableShown);
-    graph.filter(filter);
     // For tests and for whoever looks from the console: what the canvas shows.
     window.serflab = { graph };
   } catch (error) {
     console.error(error);
     missingPackages = "The graph cannot be drawn: the page's packages are not installed. Run ./setup_emulation.sh, or in flask-app: npm ci --omit=dev --ignore-scripts.";
-    showTable(true);
   }
   showState(live.state);
-  graph?.select(readView().node);
+  showView();
 }
 
 start();

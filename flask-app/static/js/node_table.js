@@ -1,25 +1,26 @@
 /** The table twin of the graph: the same nodes for the keyboard, for screen readers and for whoever prefers figures. */
 
 import { byId, h, setText } from "./dom.js";
-import { MISSING, load as loadText, number } from "./format.js";
-import { STATES, isSerf, levelOf, matches } from "./nodes.js";
+import { MISSING, load as loadText } from "./format.js";
+import { MEASURES, chosenMeasure, thresholdsOf } from "./measures.js";
+import { STATES, isSerf, levelOf, matches, valueOf } from "./nodes.js";
 import { Table } from "./table.js";
 
-const load = (metric) => (node) => node.load?.[metric] ?? null;
-
-function cpuCell(cell, node) {
-  cell.className = `numeric level level-${isSerf(node) ? levelOf(node) : "none"}`;
-  setText(cell, loadText(load("cpu")(node)));
-}
+/** A column of a measure; the one that gives the page its colours has them here, too. */
+const load = (id) => ({
+  id, title: `${MEASURES[id].title} ${MEASURES[id].unit}`, numeric: true, value: (node) => valueOf(node, id),
+  cell: (cell, node) => {
+    const coloured = id === chosenMeasure() && isSerf(node);
+    cell.className = coloured ? `numeric level level-${levelOf(node)}` : "numeric";
+    setText(cell, loadText(valueOf(node, id), thresholdsOf(id)));
+  },
+});
 
 const COLUMNS = [
   { id: "name", title: "Node", header: true, value: (node) => node.name, text: (node) => node.name },
   { id: "role", title: "Role", value: (node) => node.role, text: (node) => node.role },
   { id: "state", title: "State", value: (node) => node.state, text: (node) => STATES[node.state] },
-  { id: "cpu", title: "CPU %", numeric: true, value: load("cpu"), cell: cpuCell },
-  { id: "memory", title: "Memory %", numeric: true, value: load("memory"), text: (node) => loadText(load("memory")(node)) },
-  { id: "psi", title: "PSI %", numeric: true, value: load("psi"), text: (node) => loadText(load("psi")(node)) },
-  { id: "power", title: "Power W", numeric: true, value: load("power"), text: (node) => number(load("power")(node)) },
+  ...Object.keys(MEASURES).map(load),
   {
     id: "pods", title: "Pods", numeric: true, value: (node) => node.pods?.running ?? null,
     text: (node) => (node.pods ? `${node.pods.running}/${node.pods.total}` : MISSING),
@@ -29,7 +30,7 @@ const COLUMNS = [
 export class NodeTable {
   #table;
   #nodes = [];
-  #filter = { words: [], level: null };
+  #filter = {};
   #empty = h("p", { class: "hint", hidden: true }, "No node matches the search.");
 
   constructor({ onSelect }) {

@@ -133,7 +133,7 @@ export class Panel {
     [...tiles.children].forEach((tile, index) => {
       const { id, text } = MEASURES[index];
       const value = node.load?.[id] ?? null;
-      tile.className = id === "cpu" ? `tile level-${levelOf(node)}` : "tile";
+      tile.className = `tile level-${levelOf(node, id)}`;
       setText(tile.children[1], text(value));
       tile.lastElementChild.hidden = id === "power";
       tile.lastElementChild.firstElementChild.style.width = `${Math.min(100, value ?? 0)}%`;

@@ -1,8 +1,7 @@
-/** The bar above: the lab in figures, the legend with its counts, and the notices that nothing may hide. */
+/** The bar above: the lab in figures, and the notices that nothing may hide. */
 
 import { byId, h, setText } from "./dom.js";
 import { time } from "./format.js";
-import { LEVELS, isSerf, levelOf } from "./nodes.js";
 
 const FIGURES = [
   { id: "serfs", title: "Serfs ready", of: ({ serfs }) => [serfs.ready, serfs.total] },
@@ -19,30 +18,6 @@ export function showSummary({ name, summary }) {
     const figure = byId(`figure-${id}`);
     figure.className = total > 0 && value < total ? "figure short" : "figure";
     setText(figure.lastElementChild, `${value.toLocaleString("en")} / ${total.toLocaleString("en")}`);
-  }
-}
-
-export class Legend {
-  #buttons = new Map();
-
-  constructor({ onChoose }) {
-    for (const { id, name } of LEVELS) {
-      const count = h("span", { class: "count" }, "0");
-      const button = h("button", { type: "button", class: `level-${id}`, "aria-pressed": "false", onclick: () => onChoose(id) },
-        h("span", { class: "swatch", "aria-hidden": "true" }), h("span", {}, name), count);
-      this.#buttons.set(id, { button, count });
-    }
-    byId("legend").append(h("span", { class: "legend-title" }, "CPU load"), ...[...this.#buttons.values()].map(({ button }) => button));
-  }
-
-  update(topology) {
-    const counts = {};
-    for (const node of topology.nodes.filter(isSerf)) counts[levelOf(node)] = (counts[levelOf(node)] ?? 0) + 1;
-    for (const [id, { count }] of this.#buttons) setText(count, String(counts[id] ?? 0));
-  }
-
-  choose(level) {
-    for (const [id, { button }] of this.#buttons) button.setAttribute("aria-pressed", String(id === level));
   }
 }
 
