@@ -29,6 +29,8 @@ class PodRecord:
     memory_request: float
     usage: Mapping[str, float]
     reason: str = ""
+    ready: bool = False
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def pod_record(keys: AnnotationKeys) -> Callable[[Mapping[str, Any]], PodRecord]
             memory_request=memory,
             usage=_usage(metadata.get("annotations") or {}, keys),
             reason=_reason(status),
+            ready=_condition(status, "Ready"),
+            restarts=sum(int(item.get("restartCount") or 0) for item in status.get("containerStatuses") or ()),
         )
 
     return convert
@@ -78,10 +82,9 @@ def node_record(node: Mapping[str, Any]) -> NodeRecord:
     """Make a record of a Kubernetes node."""
     metadata, status = node["metadata"], node.get("status", {})
     capacity = status.get("capacity") or {}
-    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions") or ())
     return NodeRecord(
         name=metadata["name"],
-        ready=ready,
+        ready=_condition(status, "Ready"),
         unschedulable=bool(node.get("spec", {}).get("unschedulable")),
         cpu=_quantity(parse_cpu, capacity.get("cpu")),
         memory=_quantity(parse_memory, capacity.get("memory")),
@@ -95,6 +98,10 @@ def namespace_record(namespace: Mapping[str, Any]) -> NamespaceRecord:
     metadata = namespace["metadata"]
     phase = namespace.get("status", {}).get("phase", "")
     return NamespaceRecord(metadata["name"], phase, metadata.get("creationTimestamp", ""))
+
+
+def _condition(status: Mapping[str, Any], kind: str) -> bool:
+    return any(item.get("type") == kind and item.get("status") == "True" for item in status.get("conditions") or ())
 
 
 def _requests(spec: Mapping[str, Any]) -> tuple[float, float]:

@@ -11,9 +11,11 @@ from serflab.lab.prometheus_query import PrometheusError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from serflab.lab.cluster_objects import NodeRecord, PodRecord
+    from serflab.lab.cluster_objects import NamespaceRecord, NodeRecord, PodRecord
     from serflab.lab.cluster_view import ClusterView
     from serflab.lab.observer import LabObserver
+
+MOST_EVENTS = 500
 
 
 def cluster_report(observer: LabObserver, view: ClusterView) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def cluster_report(observer: LabObserver, view: ClusterView) -> dict[str, Any]:
     """
     pods = view.pods
     values, source = _current_values(observer, view, pods)
+    nodes = {node.name: node for node in view.nodes}
     by_node: dict[str, list[PodRecord]] = defaultdict(list)
     for pod in pods:
         by_node[pod.node].append(pod)
@@ -35,17 +38,33 @@ def cluster_report(observer: LabObserver, view: ClusterView) -> dict[str, Any]:
         "message": view.error,
         "cluster": {"version": view.version, "server": view.serf.server, "exporter": view.serf.exporter},
         "summary": {"pods": len(pods), "phases": dict(phases)},
-        "nodes": [_node(node, by_node[node.name]) for node in sorted(view.nodes, key=lambda node: node.name)],
+        "nodes": [_node(node, by_node[node.name]) for node in sorted(nodes.values(), key=_name)],
         "namespaces": [
             {"name": item.name, "phase": item.phase, "created": item.created, "pods": in_namespace[item.name]}
-            for item in sorted(view.namespaces, key=lambda item: item.name)
+            for item in sorted(view.namespaces, key=_name)
         ],
         "values_from": source,
         "pods": [
-            _pod(pod, values.get((pod.namespace, pod.name), {}))
+            _pod(pod, values.get((pod.namespace, pod.name), {}), nodes.get(pod.node))
             for pod in sorted(pods, key=lambda pod: (pod.namespace, pod.name))
         ],
     }
+
+
+def events_report(view: ClusterView) -> dict[str, Any]:
+    """Return what `GET /api/node/<node>/events` answers: the newest first, times in seconds since the epoch."""
+    events = view.events
+    return {
+        "node": view.serf.name,
+        "state": view.state,
+        "stale_since": view.stale_since or (events.stale_since if events else None),
+        "message": view.error or (events.error if events else ""),
+        "events": events.newest_first[:MOST_EVENTS] if events else [],
+    }
+
+
+def _name(item: NodeRecord | NamespaceRecord) -> str:
+    return item.name
 
 
 def _current_values(
@@ -79,16 +98,26 @@ def _node(node: NodeRecord, pods: list[PodRecord]) -> dict[str, Any]:
     }
 
 
-def _pod(pod: PodRecord, usage: Mapping[str, float]) -> dict[str, Any]:
+def _pod(pod: PodRecord, usage: Mapping[str, float], node: NodeRecord | None) -> dict[str, Any]:
+    cpu, memory = usage.get("cpu"), usage.get("memory")
     return {
         "namespace": pod.namespace,
         "name": pod.name,
         "phase": pod.phase,
         "reason": pod.reason,
+        "ready": pod.ready,
+        "restarts": pod.restarts,
         "node": pod.node,
         "created": pod.created,
-        "cpu_millicores": usage.get("cpu"),
-        "memory_mi": usage.get("memory"),
+        "requests": {"cpu_millicores": pod.cpu_request, "memory_mi": pod.memory_request},
+        "cpu_millicores": cpu,
+        "cpu_percent": _percent(cpu, node.cpu if node else 0.0),
+        "memory_mi": memory,
+        "memory_percent": _percent(memory, node.memory if node else 0.0),
         "psi_percent": usage.get("psi"),
         "power_watts": usage.get("power"),
     }
+
+
+def _percent(value: float | None, capacity: float) -> float | None:
+    return None if value is None or not capacity else 100 * value / capacity

@@ -14,6 +14,7 @@ from serflab.errors import SerflabError
 from serflab.kube.client import ONCE, ApiClient
 from serflab.kube.credentials import load_credentials
 from serflab.kube.watch import Collection, WatchCache
+from serflab.lab.cluster_events import ClusterEvents
 from serflab.lab.cluster_objects import (
     NamespaceRecord,
     NodeRecord,
@@ -56,6 +57,7 @@ class ClusterView:
         self._pods: WatchCache[PodRecord] | None = None
         self._nodes: WatchCache[NodeRecord] | None = None
         self._namespaces: WatchCache[NamespaceRecord] | None = None
+        self._events: ClusterEvents | None = None
         self._error = ""
         self._answered: float | None = None
         self._created = time.time()
@@ -79,8 +81,11 @@ class ClusterView:
             self._nodes = WatchCache(client, Collection("/api/v1/nodes"), node_record)
             self._namespaces = WatchCache(client, Collection("/api/v1/namespaces"), namespace_record)
             self._pods = WatchCache(client, Collection("/api/v1/pods"), pod_record(keys))
+            self._events = ClusterEvents(client)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._heartbeat(client))
+                # Not one of the caches that say how the serf is: it is as well without its events.
+                group.create_task(self._events.run())
                 for cache in (self._nodes, self._namespaces, self._pods):
                     group.create_task(cache.run())
 
@@ -160,6 +165,11 @@ class ClusterView:
     def namespaces(self) -> list[NamespaceRecord]:
         """Return the namespaces that are known."""
         return list(self._namespaces.objects.values()) if self._namespaces else []
+
+    @property
+    def events(self) -> ClusterEvents | None:
+        """Return the Kubernetes Events of the cluster, None before it was reached for the first time."""
+        return self._events
 
     def phases(self) -> Counter[str]:
         """Return how many pods there are in each phase."""

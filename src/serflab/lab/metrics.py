@@ -33,8 +33,8 @@ class Metric:
         return f"avg by (serf) ({self.real}{matcher(**labels)})"
 
     def of_pod(self, **labels: str) -> str:
-        """Return the query for one pod, wherever it ran."""
-        return f"max by (pod) ({self.pod}{matcher(**labels)})"
+        """Return the query for one pod, or for each pod that the labels select, wherever it ran."""
+        return f"max by (namespace, pod) ({self.pod}{matcher(**labels)})"
 
 
 METRICS = {

@@ -24,7 +24,7 @@ MAX_POINTS = 500
 SHORTEST_STEP = 5
 # A value older than this is not shown as a current one: longer than two scrapes, far below Prometheus' own 5 minutes.
 LOOKBACK_SECONDS = 15
-# Of a query over a range, and of an instant one, which the viewer sends every few seconds.
+# Of a query that a reader waits for, and of one about now, which the viewer sends every few seconds.
 _RANGE_SECONDS = 8.0
 _INSTANT_SECONDS = 4.0
 _CONNECT_SECONDS = 2.0
@@ -40,7 +40,7 @@ class PrometheusError(SerflabError):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One series of an instant query: its labels and its value now (a number, never NaN)."""
+    """One series of an instant query: its labels and its value (a number, never NaN)."""
 
     labels: Mapping[str, str]
     value: float
@@ -60,15 +60,14 @@ class Grid:
         return list(range(self.start, self.end + 1, self.step))
 
 
-def grid(seconds: int, now: float) -> Grid:
-    """Lay at most `MAX_POINTS` points over the last `seconds`.
+def grid(start: float, end: float, most: int = MAX_POINTS) -> Grid:
+    """Lay at most `most` points from `start` to `end` (epoch seconds), one scrape apart or more.
 
     The points are multiples of the step, so two queries in a row ask for the same ones and a chart does not
     flicker.
     """
-    step = max(SHORTEST_STEP, math.ceil(seconds / (MAX_POINTS - 1)))
-    end = int(now) // step * step
-    return Grid(end - seconds // step * step, end, step)
+    step = max(SHORTEST_STEP, math.ceil((end - start) / (most - 1)))
+    return Grid(int(start // step) * step, int(end // step) * step, step)
 
 
 def matcher(**labels: str) -> str:
@@ -89,9 +88,15 @@ class Prometheus:
         self._session = session
         self.url = url.rstrip("/")
 
-    async def instant(self, query: str) -> list[Sample]:
-        """Return the current value of every series that the query selects; series without a number are left out."""
-        data = await self._call("query", {"query": query, "lookback_delta": str(LOOKBACK_SECONDS)}, _INSTANT_SECONDS)
+    async def instant(self, query: str, at: float | None = None) -> list[Sample]:
+        """Return the value of every series that the query selects, now or `at` a moment (epoch seconds).
+
+        Series without a number are left out.
+        """
+        parameters = {"query": query, "lookback_delta": str(LOOKBACK_SECONDS)}
+        if at is not None:
+            parameters["time"] = f"{at:.3f}"
+        data = await self._call("query", parameters, _INSTANT_SECONDS if at is None else _RANGE_SECONDS)
         samples = [Sample(item["metric"], float(item["value"][1])) for item in data["result"]]
         return [sample for sample in samples if math.isfinite(sample.value)]
 
@@ -162,7 +167,9 @@ def on_grid(samples: Sequence[Sequence[Any]], points: Grid) -> list[float | None
 async def gather_queries(
     prometheus: Prometheus, queries: Mapping[str, str], points: Grid
 ) -> dict[str, list[float | None]]:
-    """Run several range queries at once; each must select one series at most, and none gives an empty list of gaps."""
+    """Run several range queries at once; each must select one series at most, and none gives a list of gaps."""
     answers = await asyncio.gather(*(prometheus.over(query, points) for query in queries.values()))
-    empty: list[float | None] = [None] * len(points.timestamps)
-    return {name: answer[0][1] if answer else empty for name, answer in zip(queries, answers, strict=True)}
+    return {
+        name: answer[0][1] if answer else [None] * len(points.timestamps)
+        for name, answer in zip(queries, answers, strict=True)
+    }

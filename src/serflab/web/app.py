@@ -8,7 +8,7 @@ from flask import Flask
 
 from serflab.lab.inventory import state_directory
 from serflab.lab.observer import LabObserver
-from serflab.web import documentation, health, nodes, page, templates, topology
+from serflab.web import documentation, health, history, nodes, page, series, templates, topology
 from serflab.web.compression import install_compression
 from serflab.web.errors import install_error_handlers
 from serflab.web.lookup import EXTENSION, SETTINGS
@@ -17,7 +17,7 @@ from serflab.web.security import install_security
 if TYPE_CHECKING:
     from serflab.web.settings import Settings
 
-_BLUEPRINTS = (topology, nodes, templates, health, documentation, page)
+_BLUEPRINTS = (topology, nodes, series, history, templates, health, documentation, page)
 
 
 def create_app(settings: Settings, observer: LabObserver | None = None) -> Flask:

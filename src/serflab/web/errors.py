@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RETRY_SECONDS = 5
+
 
 class ApiError(SerflabError):
     """An answer other than success: HTTP status, a code for programs, a message and a hint for people."""
@@ -46,13 +48,13 @@ def unknown(what: str, name: str, names: Iterable[str]) -> ApiError:
 def one_of(parameter: str, value: str, allowed: Iterable[str]) -> ApiError:
     """Return the 400 for a query parameter that is none of the allowed values."""
     values = list(allowed)
-    return ApiError(
-        400,
-        "bad_parameter",
-        f"{parameter}={value!r} is not known",
-        hint=f"{parameter} is one of {', '.join(values)}",
-        details={"parameter": parameter, "allowed": values},
-    )
+    return bad_parameter(parameter, f"{parameter}={value!r} is not known", f"one of {', '.join(values)}", values)
+
+
+def bad_parameter(parameter: str, message: str, expected: str, allowed: Iterable[str] | None = None) -> ApiError:
+    """Return the 400 for a query parameter: `expected` says what it has to be, `allowed` lists its values if it can."""
+    details = {"parameter": parameter, "allowed": [expected] if allowed is None else list(allowed)}
+    return ApiError(400, "bad_parameter", message, hint=f"{parameter} is {expected}", details=details)
 
 
 def json_response(data: object, status: int = 200) -> Response:
@@ -69,7 +71,7 @@ def error_response(
     body = {"status": status, "code": code, "message": message, "hint": hint, "details": details or {}}
     response = json_response({"error": body}, status)
     if status == 503:
-        response.headers["Retry-After"] = "5"
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 

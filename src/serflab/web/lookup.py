@@ -1,21 +1,24 @@
-"""From the names and parameters of a request to what they mean, or to the error that says why not."""
+"""From the names in a request to what they mean, or to the error that says why not."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flask import current_app, request
+from flask import current_app
 
-from serflab.lab.metrics import METRICS, Metric
-from serflab.lab.series import WINDOWS
-from serflab.web.errors import ApiError, one_of, unknown
+from serflab.lab.prometheus_query import PrometheusError
+from serflab.web.errors import RETRY_SECONDS, ApiError, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from serflab.lab.cluster_view import ClusterView
     from serflab.lab.observer import LabObserver
-    from serflab.lab.prometheus_query import PrometheusError
+    from serflab.lab.prometheus_query import Prometheus
     from serflab.lab.topology import Node
     from serflab.web.settings import Settings
+
+T = TypeVar("T")
 
 EXTENSION = "serflab"
 SETTINGS = "SERFLAB_SETTINGS"
@@ -73,23 +76,10 @@ def synced_cluster(name: str) -> ClusterView:
     return view
 
 
-def metric() -> Metric:
-    """Return the measure that `?metric=` names, cpu when it is left out; 400 for any other."""
-    name = request.args.get("metric", "cpu")
-    if name not in METRICS:
-        raise one_of("metric", name, METRICS)
-    return METRICS[name]
-
-
-def window() -> tuple[str, int]:
-    """Return name and seconds of `?window=`, 5m when it is left out; 400 for any other."""
-    name = request.args.get("window", "5m")
-    if name not in WINDOWS:
-        raise one_of("window", name, WINDOWS)
-    return name, WINDOWS[name]
-
-
-def prometheus_problem(error: PrometheusError) -> ApiError:
-    """Return the 503 for a Prometheus that does not answer."""
-    details = {"reason": error.reason, "retry_after": 5}
-    return ApiError(503, "prometheus_unavailable", error.message, hint=error.hint, details=details)
+def ask(question: Callable[[Prometheus], Coroutine[Any, Any, T]]) -> T:
+    """Ask the lab's Prometheus and wait for the answer; 503 when it does not answer."""
+    try:
+        return observer().ask(question)
+    except PrometheusError as error:
+        details = {"reason": error.reason, "retry_after": RETRY_SECONDS}
+        raise ApiError(503, "prometheus_unavailable", error.message, hint=error.hint, details=details) from error

@@ -1,22 +1,20 @@
-"""`/api/node/…`: one serf, its cluster, its series and those of its pods."""
+"""`/api/node/…`: one serf, its cluster with its events, its programs and its config."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response
 
-from serflab.lab.cluster_report import cluster_report
-from serflab.lab.prometheus_query import PrometheusError
-from serflab.lab.series import PodName, pod_series, serf_series
+from serflab.lab.cluster_report import cluster_report, events_report
+from serflab.lab.serf_health import serf_health
 from serflab.lab.workload import config_without_series
-from serflab.web.errors import ApiError, json_response, unknown
-from serflab.web.lookup import cluster, metric, observer, prometheus_problem, serf_node, synced_cluster, window
+from serflab.web.errors import ApiError, json_response
+from serflab.web.lookup import cluster, observer, serf_node, synced_cluster
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serflab.lab.series import SeriesSet
     from serflab.lab.topology import Node
 
 CONFIG_ENV = "SERFLAB_CONFIG"
@@ -30,35 +28,16 @@ def cluster_info(node: str) -> Response:
     return json_response(cluster_report(observer(), synced_cluster(node)))
 
 
-@blueprint.get("/<node>/timeseries")
-def node_timeseries(node: str) -> Response:
-    """Answer the emulated and the real series of a serf."""
-    measure, (name, seconds) = metric(), window()
-    cluster(node)
-    try:
-        series = observer().ask(lambda prometheus: serf_series(prometheus, node, measure, seconds))
-    except PrometheusError as error:
-        raise prometheus_problem(error) from error
-    return json_response({"node": node, "metric": measure.name, "window": name, **_series(series)})
+@blueprint.get("/<node>/events")
+def events(node: str) -> Response:
+    """Answer the newest Kubernetes Events of the cluster, from the watch's memory."""
+    return json_response(events_report(synced_cluster(node)))
 
 
-@blueprint.get("/<node>/pod/<namespace>/<pod>/timeseries")
-def pod_timeseries(node: str, namespace: str, pod: str) -> Response:
-    """Answer the series of one pod; of a deleted one as long as Prometheus remembers it."""
-    measure, (window_name, seconds) = metric(), window()
-    view, name = cluster(node), PodName(node, namespace, pod)
-    try:
-        series = observer().ask(lambda prometheus: pod_series(prometheus, name, measure, seconds))
-    except PrometheusError as error:
-        raise prometheus_problem(error) from error
-    pods = view.pods
-    if series.empty and view.synced and not any((item.namespace, item.name) == (namespace, pod) for item in pods):
-        namespaces = {item.name for item in view.namespaces}
-        if namespace not in namespaces:
-            raise unknown("namespace", namespace, namespaces)
-        raise unknown("pod", pod, (item.name for item in pods if item.namespace == namespace))
-    identity = {"node": node, "namespace": namespace, "pod": pod}
-    return json_response({**identity, "metric": measure.name, "window": window_name, **_series(series)})
+@blueprint.get("/<node>/health")
+def health(node: str) -> Response:
+    """Answer how the serf's API server, exporter and replay are; 200 whenever the serf is up."""
+    return json_response(serf_health(observer(), cluster(node)))
 
 
 @blueprint.get("/<node>/emulation-config")
@@ -75,8 +54,3 @@ def _planned_config(node: Node) -> Path:
     if not relative:
         raise ApiError(404, "no_config", f"{node.name} names no emulation config", hint=f"set {CONFIG_ENV} in its env")
     return observer().topology.file.parent / relative
-
-
-def _series(series: SeriesSet) -> dict[str, Any]:
-    datasets = {name: {"timestamps": series.timestamps, "values": values} for name, values in series.values.items()}
-    return {"unit": series.unit, "step": series.step, "datasets": datasets}

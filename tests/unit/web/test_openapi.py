@@ -10,7 +10,7 @@ import pytest
 from openapi_schema import problems, resolve
 from serflab.lab.metrics import METRICS
 from serflab.lab.overview import NODE_STATES
-from serflab.lab.series import WINDOWS
+from serflab.lab.span import CUSTOM, WINDOWS
 from serflab.web.documentation import openapi
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_every_reference_leads_somewhere() -> None:
 def test_allowed_values_are_those_of_the_code() -> None:
     parameters, schemas = DOCUMENT["components"]["parameters"], DOCUMENT["components"]["schemas"]
     assert parameters["metric"]["schema"]["enum"] == list(METRICS)
-    assert parameters["window"]["schema"]["enum"] == list(WINDOWS)
+    assert parameters["window"]["schema"]["enum"] == [*WINDOWS, CUSTOM]
     assert schemas["State"]["enum"] == list(NODE_STATES)
 
 

@@ -10,29 +10,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serflab.lab.prometheus_query import MAX_POINTS, Grid, grid, matcher, on_grid
-from serflab.lab.series import WINDOWS
+from serflab.lab.span import RETENTION_SECONDS, WINDOWS
 
 NOW = st.floats(min_value=1e9, max_value=3e9)
 
 
 @given(now=NOW, window=st.sampled_from(list(WINDOWS.values())))
 def test_a_window_has_at_most_500_points_and_ends_now(now: float, window: int) -> None:
-    points = grid(window, now)
+    points = grid(now - window, now)
     assert len(points.timestamps) <= MAX_POINTS
     assert now - points.step < points.end <= now
-    assert window - points.step < points.end - points.start <= window
+    assert abs(points.end - points.start - window) <= points.step
+
+
+@given(start=NOW, seconds=st.floats(min_value=0.001, max_value=RETENTION_SECONDS), most=st.integers(2, MAX_POINTS))
+def test_any_range_has_at_most_that_many_points_and_at_least_one(start: float, seconds: float, most: int) -> None:
+    points = grid(start, start + seconds, most)
+    assert 1 <= len(points.timestamps) <= most
+    assert points.start % points.step == points.end % points.step == 0
 
 
 @given(now=NOW, later=st.floats(min_value=0, max_value=60), window=st.sampled_from(list(WINDOWS.values())))
 def test_two_queries_in_a_row_ask_for_the_same_points(now: float, later: float, window: int) -> None:
-    first, second = grid(window, now), grid(window, now + later)
+    first, second = grid(now - window, now), grid(now + later - window, now + later)
     common = range(max(first.start, second.start), min(first.end, second.end) + 1, first.step)
     assert set(common) <= set(first.timestamps) & set(second.timestamps)
 
 
 @pytest.mark.parametrize(("window", "step"), [("5m", 5), ("15m", 5), ("1h", 8), ("2h", 15)])
 def test_the_steps_of_the_windows(window: str, step: int) -> None:
-    assert grid(WINDOWS[window], 1.8e9).step == step
+    assert grid(1.8e9 - WINDOWS[window], 1.8e9).step == step
 
 
 def test_a_gap_stays_a_gap() -> None:
