@@ -1,5 +1,7 @@
 /** The REST API; every failure becomes an `ApiError` with a message and a hint for people. */
 
+import { askForToken, storedToken } from "./token.js";
+
 const TIMEOUT_MS = 15000;
 
 export class ApiError extends Error {
@@ -9,29 +11,61 @@ export class ApiError extends Error {
   }
 }
 
-/** GETs JSON. An aborted `signal` rejects with the browser's own AbortError. */
-export async function get(path, parameters = {}, signal = undefined) {
+/**
+ * Asks the viewer and returns the JSON of its answer, null for one without content (204, 304). Rejects with an `ApiError`,
+ * or with the browser's own AbortError when `signal` is aborted.
+ */
+async function request(method, path, { parameters = {}, headers = {}, body, signal } = {}) {
   const query = new URLSearchParams(parameters).toString();
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   let response;
   try {
     response = await fetch(query ? `${path}?${query}` : path, {
-      headers: { Accept: "application/json" },
+      method,
+      headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError({ message: "The viewer does not answer.", hint: "`serflab status` shows whether it runs." });
   }
-  const body = await response.json().catch(() => null);
-  if (response.ok && body !== null) return body;
-  const error = body?.error ?? { status: response.status, code: "fault", message: `The viewer answered ${response.status}.` };
-  throw new ApiError(error);
+  if (response.status === 204 || response.status === 304) return null;
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer !== null) return answer;
+  throw new ApiError(answer?.error ?? { status: response.status, code: "fault", message: `The viewer answered ${response.status}.` });
 }
+
+/** GETs JSON. An aborted `signal` rejects with the browser's own AbortError. */
+export const get = (path, parameters = {}, signal = undefined) => request("GET", path, { parameters, signal });
+
+/**
+ * A call that changes something. Where the viewer demands a token for it, the user is asked, as often as it takes; who
+ * gives none gets the viewer's `token_required`.
+ */
+async function write(method, path, { body, parameters } = {}) {
+  let token = storedToken();
+  for (;;) {
+    try {
+      return await request(method, path, { body, parameters, headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    } catch (error) {
+      if (error.code !== "token_required") throw error;
+      const given = await askForToken({ refused: token });
+      if (given === null) throw error;
+      token = given;
+    }
+  }
+}
+
+export const post = (path, body) => write("POST", path, { body });
+export const put = (path, body) => write("PUT", path, { body });
+export const del = (path, parameters) => write("DELETE", path, { parameters });
 
 const segment = encodeURIComponent;
 
-export const topology = () => get("/api/topology");
+/** The whole topology; null when `version`, which the page has already, is still the newest. */
+export const topology = (version, signal) => request("GET", "/api/topology", { signal, headers: version ? { "If-None-Match": `"${version}"` } : {} });
+
 export const clusterInfo = (node, signal) => get(`/api/node/${segment(node)}/cluster-info`, {}, signal);
 
 /** Series of a serf, or of one of its pods when `pod` is `{namespace, name}`. */

@@ -5,6 +5,7 @@ const MISSING = "–";
 const THRESHOLDS = [20, 60];
 
 const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat([], { year: "numeric", month: "2-digit", day: "2-digit" });
 
 function digits(value, decimals) {
   return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
@@ -45,6 +46,11 @@ export function cpu(millicores) {
 /** Seconds since the epoch as the time of day. */
 export function time(seconds) {
   return clock.format(new Date(seconds * 1000));
+}
+
+/** Seconds since the epoch as day and time of day. */
+export function dateTime(seconds) {
+  return `${day.format(new Date(seconds * 1000))} ${time(seconds)}`;
 }
 
 /** "2026-11-22T05:16:38Z" → "3 h". */

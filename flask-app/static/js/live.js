@@ -1,7 +1,7 @@
 /**
  * The state of the lab as it changes: the only place that knows how it gets here (polling).
  *
- * Listeners get `{topology, error, staleSince}`; `staleSince` (seconds since the epoch) is set while the viewer does not
+ * Listeners get `{topology, error, staleSince, mode}`; `staleSince` (seconds since the epoch) is set while the viewer does not
  * answer and `topology` is an old one.
  */
 
@@ -15,7 +15,7 @@ export class Live {
   #failures = 0;
   #timer = null;
   #received = 0;
-  state = { topology: null, error: null, staleSince: null };
+  state = { topology: null, error: null, staleSince: null, mode: "connecting" };
 
   subscribe(listener) {
     this.#listeners.add(listener);
@@ -37,11 +37,11 @@ export class Live {
       const answer = await topology();
       this.#failures = 0;
       this.#received = Date.now() / 1000;
-      this.state = { topology: answer, error: null, staleSince: null };
+      this.state = { topology: answer, error: null, staleSince: null, mode: "polling" };
     } catch (error) {
       this.#failures += 1;
       const staleSince = this.#received || null;
-      this.state = { topology: this.state.topology, error, staleSince };
+      this.state = { topology: this.state.topology, error, staleSince, mode: "stale" };
     }
     for (const listener of this.#listeners) listener(this.state);
     clearTimeout(this.#timer);

@@ -1,15 +1,20 @@
 /** The page, put together: what the parts show, and which of them tells the others of a choice. */
 
-import { byId, h } from "./dom.js";
+import { byId } from "./dom.js";
+import { Filters, filterOf, toggled } from "./filters.js";
 import { createGraph } from "./graph.js";
 import { Legend } from "./legend.js";
 import { Live } from "./live.js";
 import { readView, writeView } from "./location.js";
-import { chooseMeasure, setThresholds } from "./measures.js";
+import { MEASURES, chooseMeasure, setThresholds } from "./measures.js";
 import { NodeTable } from "./node_table.js";
+import { FACETS, matches } from "./nodes.js";
 import { Panel } from "./panel.js";
-import { notices, showNotices, showSummary } from "./summary.js";
+import { showPlaceholder } from "./placeholder.js";
+import { setUpShortcuts, showShortcuts } from "./shortcuts.js";
+import { notices, showMode, showNotices, showSummary } from "./summary.js";
 import { setUpTheme } from "./theme.js";
+import { Timeline } from "./timeline.js";
 
 const live = new Live();
 let graph = null;
@@ -18,16 +23,30 @@ let opener = null;
 
 const panel = new Panel({ onChange: go });
 const table = new NodeTable({ onSelect: select });
+const change = (part) => go({ ...readView(), ...part });
 const legend = new Legend({
-  onMeasure: (measure) => go({ ...readView(), measure }),
-  onLevel: (level) => go({ ...readView(), level: toggled(readView().level, level) }),
+  onMeasure: (measure) => change({ measure }),
+  onLevel: (level) => change({ level: toggled(readView().level, level) }),
 });
+const filters = new Filters({ onChange: change });
+const timeline = new Timeline({ onChange: travel });
+const clearFilters = () => change({ search: "", ...Object.fromEntries(Object.keys(FACETS).map((facet) => [facet, []])) });
 
-const toggled = (values, value) => (values.includes(value) ? values.filter((other) => other !== value) : [...values, value]);
+const SHORTCUTS = [
+  { key: "/", text: "Search", act: () => byId("search").focus() },
+  { key: "f", text: "Filters", act: () => filters.toggleMenu() },
+  { key: "g", text: "Graph", act: () => change({ view: "graph" }) },
+  { key: "t", text: "Table", act: () => change({ view: "table" }) },
+  ...Object.entries(MEASURES).map(([measure, { title }], index) => ({ key: String(index + 1), text: `Colour by ${title}`, act: () => change({ measure }) })),
+  { key: "h", text: "History", act: () => timeline.toggle() },
+  { key: "l", text: "Back to live", act: () => timeline.live() },
+  { key: "d", text: "Dark or light theme", act: () => byId("theme").click() },
+  { key: "?", text: "This help", act: () => showShortcuts(SHORTCUTS) },
+];
 
-function select(name) {
+function select(name, pod = null) {
   opener = document.activeElement;
-  go({ ...readView(), node: name, pod: null });
+  change({ node: name, pod });
   if (name) panel.focus();
 }
 
@@ -37,12 +56,24 @@ function go(view) {
   if (!view.node && opener?.isConnected) opener.focus();
 }
 
+/** The history moves: `moment` is null when only points have arrived that change what is shown. */
+function travel(moment, { step }) {
+  if (moment) {
+    writeView({ ...readView(), ...moment }, { replace: !step });
+    showView();
+  } else {
+    showTopology();
+  }
+}
+
 function showView() {
   const view = readView();
   chooseMeasure(view.measure);
-  if (byId("search").value !== view.search && document.activeElement !== byId("search")) byId("search").value = view.search;
-  legend.choose(view.level);
+  if (document.activeElement !== byId("search") || view.search === "") byId("search").value = view.search;
+  timeline.show(view);
+  timeline.restyle();
   showTable(view.view === "table");
+  legend.choose(view.level);
   applyFilter(view);
   panel.show(view);
   graph?.select(view.node);
@@ -51,7 +82,8 @@ function showView() {
 }
 
 function applyFilter(view) {
-  const filter = { ...view, words: view.search.toLowerCase().split(/\s+/).filter(Boolean) };
+  const filter = filterOf(view);
+  filters.show(view);
   graph?.filter(filter);
   table.filter(filter);
 }
@@ -66,35 +98,49 @@ function showTable(shown) {
   byId("view-graph").disabled = missingPackages !== "";
 }
 
-function showState(state) {
-  const { topology, error } = state;
-  showNotices(notices(state, missingPackages));
-  const placeholder = byId("placeholder");
-  placeholder.hidden = topology !== null && topology.nodes.length > 0;
-  if (topology === null && error) placeholder.replaceChildren(...failure(error));
-  if (topology?.nodes.length === 0) placeholder.replaceChildren(h("p", {}, "The topology file has no nodes yet."));
-  showTopology();
-}
-
+/** Everything that follows the state of the lab, now or at the moment of the history that is chosen. */
 function showTopology() {
-  const { topology } = live.state;
-  if (topology === null) return;
-  setThresholds(topology.thresholds);
+  const { state } = live;
+  const view = readView();
+  showNotices(notices(state, missingPackages));
+  showMode(state, view.at !== null);
+  const found = state.topology?.nodes.filter((node) => matches(node, filterOf(view))).length;
+  showPlaceholder(state, found, clearFilters);
+  if (state.topology === null) return;
+  setThresholds(state.topology.thresholds);
+  const topology = timeline.shown(state.topology);
   showSummary(topology);
   legend.update(topology);
+  filters.update(topology);
   graph?.update(topology);
   table.update(topology);
   panel.update(topology);
 }
 
-function failure({ message, hint, details }) {
-  const findings = details?.findings ?? [];
-  const list = findings.map(({ file, path, problem, hint: advice }) => h("li", {}, h("code", {}, `${file} ${path}`), `: ${problem}`, advice ? ` (${advice})` : ""));
-  return [
-    h("h2", {}, findings.length ? "The topology file cannot be used" : "The topology is not known"),
-    findings.length ? h("ul", {}, list) : h("p", {}, message),
-    h("p", { class: "muted" }, hint),
-  ];
+function setUpSearch() {
+  const search = byId("search");
+  search.addEventListener("input", () => {
+    writeView({ ...readView(), search: search.value.trim() }, { replace: true });
+    applyFilter(readView());
+    showTopology();
+  });
+  search.addEventListener("keydown", (event) => {
+    const first = byId("nodes").querySelector("tbody tr");
+    if (event.key === "Enter" && first) select(first.dataset.key);
+  });
+}
+
+function setUpButtons() {
+  byId("view-graph").addEventListener("click", () => change({ view: "graph" }));
+  byId("view-table").addEventListener("click", () => change({ view: "table" }));
+  byId("help").addEventListener("click", () => showShortcuts(SHORTCUTS));
+  byId("past-live").addEventListener("click", () => timeline.live());
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    // The address holds the view; a jump to an anchor would overwrite it.
+    event.preventDefault();
+    change({ view: "table" });
+    byId("nodes").focus();
+  });
 }
 
 async function start() {
@@ -102,26 +148,12 @@ async function start() {
     graph?.restyle();
     panel.restyle();
   });
-  byId("search").addEventListener("input", ({ target }) => {
-    const view = { ...readView(), search: target.value.trim() };
-    writeView(view, { replace: true });
-    applyFilter(view);
-  });
-  byId("search").addEventListener("keydown", (event) => {
-    if (event.key !== "Enter") return;
-    const first = byId("nodes").querySelector("tbody tr");
-    if (first) select(first.dataset.key);
-  });
-  byId("view-graph").addEventListener("click", () => go({ ...readView(), view: "graph" }));
-  byId("view-table").addEventListener("click", () => go({ ...readView(), view: "table" }));
-  document.querySelector(".skip").addEventListener("click", (event) => {
-    event.preventDefault();
-    go({ ...readView(), view: "table" });
-    byId("nodes").focus();
-  });
+  setUpSearch();
+  setUpButtons();
+  setUpShortcuts(SHORTCUTS);
   window.addEventListener("popstate", showView);
   showView();
-  live.subscribe(showState);
+  live.subscribe(showTopology);
   live.start();
   try {
     graph = await createGraph({ onSelect: select });
@@ -131,7 +163,6 @@ async function start() {
     console.error(error);
     missingPackages = "The graph cannot be drawn: the page's packages are not installed. Run ./setup_emulation.sh, or in flask-app: npm ci --omit=dev --ignore-scripts.";
   }
-  showState(live.state);
   showView();
 }
 
