@@ -53,6 +53,6 @@ export function levels(measure = scale.measure, [first, second] = thresholdsOf(m
     { id: "green", name: `under ${first} ${unit}` },
     { id: "amber", name: `${first} – ${second} ${unit}` },
     { id: "red", name: `over ${second} ${unit}` },
-    { id: "none", name: "no load known" },
+    { id: "none", name: "no load" },
   ];
 }
