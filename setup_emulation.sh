@@ -31,7 +31,9 @@ if [ "$have" != "$stamp" ]; then
   .venv/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable . \
     || fail "serflab itself could not be installed into .venv"
   echo "installing the packages of the page …" >&2
-  .venv/bin/python -m serflab.lab.tools.npm || exit $?
+  packages=()
+  [ "$lock" = requirements.lock ] || packages=(--dev)
+  .venv/bin/python -m serflab.lab.tools.npm ${packages[@]+"${packages[@]}"} || exit $?
   echo "$stamp" > .venv/.serflab-stamp
 fi
 

@@ -12,19 +12,21 @@ from serflab.errors import SerflabError
 from serflab.lab.tools.toolbox import cache_directory
 from serflab.lab.tools.wheels import unpack_wheel
 
+_DEVELOPMENT = "--dev"
 _LEAST_NPM = 7
 """The first npm that reads lock files of version 2 and 3."""
 
 
-def install_page_packages(checkout: Path, cache: Path) -> None:
+def install_page_packages(checkout: Path, cache: Path, *, development: bool = False) -> None:
     """Install what `flask-app/package-lock.json` pins into `flask-app/node_modules`.
 
-    `cache` keeps the npm from the wheel for all checkouts. Raises `SerflabError`.
+    `cache` keeps the npm from the wheel for all checkouts; `development` adds what only the tests of the page need.
+    Raises `SerflabError`.
     """
     command, environment = _npm(checkout, cache)
-    arguments = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run(
-        [*command, *arguments],
+        [*command, *arguments, *([] if development else ["--omit=dev"])],
         cwd=checkout / "flask-app",
         env=environment,
         capture_output=True,
@@ -53,9 +55,12 @@ def _npm(checkout: Path, cache: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def main() -> None:
-    """Install the packages for the checkout in the working directory; exit 1 when they cannot be had."""
+    """Install the packages for the checkout in the working directory, with `--dev` those of its tests as well.
+
+    Exit 1 when they cannot be had.
+    """
     try:
-        install_page_packages(Path.cwd(), cache_directory())
+        install_page_packages(Path.cwd(), cache_directory(), development=_DEVELOPMENT in sys.argv[1:])
     except SerflabError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_status)
