@@ -43,12 +43,15 @@ def compare(emulated: Sequence[float | None], real: Sequence[float | None]) -> C
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    mean = math.fsum(values) / len(values) if values else math.nan
-    return mean if math.isfinite(mean) else None
+    return _finite(sum(values) / len(values)) if values else None
 
 
 def _correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     try:
-        return statistics.correlation(*zip(*pairs, strict=True)) if pairs else None
-    except statistics.StatisticsError:
+        return _finite(statistics.correlation(*zip(*pairs, strict=True))) if pairs else None
+    except (statistics.StatisticsError, OverflowError):
         return None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

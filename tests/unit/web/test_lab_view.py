@@ -92,16 +92,36 @@ def test_the_viewer_follows_a_lab_that_comes_up_and_goes(
     settle(lambda: nodes(client)["serf1"]["state"] == "absent")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "node/serf1/timeseries?metric=psi&window=2h", "node/serf1/pod/ns1/web-0/timeseries",
+        "node/serf1/pods/timeseries?pod=ns1/web-0", "node/serf1/stack?by=pod", "history?window=24h",
+    ],
+    ids=["serf", "pod", "pods", "stack", "history"],
+)  # fmt: skip
 def test_a_prometheus_that_does_not_answer_is_a_503_with_its_reason(
-    client: FlaskClient, checkout: Path, inventory: Inventory, settle: Callable[[Callable[[], bool]], None]
+    client: FlaskClient, checkout: Path, inventory: Inventory, settle: Callable[[Callable[[], bool]], None], path: str
 ) -> None:
     inventory.save(checkout / ".serflab")
     settle(lambda: nodes(client)["watcher"]["state"] == "unreachable")
-    answer = client.get("/api/node/serf1/timeseries?metric=psi&window=2h")
+    answer = client.get(f"/api/{path}")
     error = answer.get_json()["error"]
     assert (answer.status_code, error["code"]) == (503, "prometheus_unavailable")
-    assert error["details"]["reason"] == "unreachable"
+    assert error["details"] == {"reason": "unreachable", "retry_after": 5}
+    assert answer.headers["Retry-After"] == "5"
     assert nodes(client)["watcher"]["stale_since"] is not None
+
+
+def test_a_serf_of_which_nothing_answers_still_has_a_health(
+    client: FlaskClient, checkout: Path, inventory: Inventory, settle: Callable[[Callable[[], bool]], None]
+) -> None:
+    inventory.save(checkout / ".serflab")
+    settle(lambda: nodes(client)["serf1"]["state"] == "unreachable")
+    health = client.get("/api/node/serf1/health").get_json()
+    assert (health["api_server"]["state"], health["exporter"]["up"]) == ("unreachable", None)
+    assert (health["replay"]["state"], health["replay"]["points"], health["replay"]["tick"]) == ("unknown", 2, None)
+    assert client.get("/api/node/serf1/events").get_json()["error"]["code"] == "cluster_unreachable"
 
 
 def test_an_inventory_of_another_version_is_told_and_not_fatal(
