@@ -24,6 +24,7 @@ from serflab.lab.inventory import STATE_ENV, load_inventory
 from serflab.lab.local_serf import LocalSerf
 from serflab.lab.plan import LabSettings, plan_lab
 from serflab.lab.ports import PORT_BASE_ENV
+from serflab.lab.positions import POSITIONS_ENV
 from serflab.lab.processes import end, lab_processes
 from serflab.lab.supervisor import Supervisor
 from serflab.lab.tools.pinned import LAB_TOOLS
@@ -156,7 +157,13 @@ class Lab:
     @property
     def environment(self) -> dict[str, str]:
         """Return the environment in which `serflab` is about this lab."""
-        return {**os.environ, STATE_ENV: str(self.state_dir), PORT_BASE_ENV: str(self.port_base)}
+        positions = self.state_dir.parent / "positions"
+        return {
+            **os.environ,
+            STATE_ENV: str(self.state_dir),
+            PORT_BASE_ENV: str(self.port_base),
+            POSITIONS_ENV: str(positions),
+        }
 
     def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `serflab up` on this lab's ports."""

@@ -226,10 +226,10 @@ class WatchCache(Generic[T]):
                 int(item.get("code", 500)), str(item.get("reason", "")), str(item.get("message", "")), item
             )
             raise _translated(error)
-        kind = EventKind(message["type"])
-        self.resource_version = int(item["metadata"]["resourceVersion"])
+        kind, version = EventKind(message["type"]), int(item["metadata"]["resourceVersion"])
         if kind is EventKind.BOOKMARK:
-            await self._tell(Event(kind, self.resource_version))
+            self.resource_version = version
+            await self._tell(Event(kind, version))
             return
         key = _key(item)
         value = None if kind is EventKind.DELETED else self._transform(item)
@@ -240,7 +240,9 @@ class WatchCache(Generic[T]):
                 kind = EventKind.DELETED
         else:
             self.objects[key] = value
-        await self._tell(Event(kind, self.resource_version, key, value))
+        # Last, so that a reader in another thread never takes older objects for those of this version.
+        self.resource_version = version
+        await self._tell(Event(kind, version, key, value))
 
     async def _tell(self, event: Event[T]) -> None:
         if self._on_event:

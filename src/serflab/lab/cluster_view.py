@@ -7,7 +7,6 @@ import contextlib
 import functools
 import logging
 import time
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from serflab.errors import SerflabError
@@ -61,6 +60,7 @@ class ClusterView:
         self._error = ""
         self._answered: float | None = None
         self._created = time.time()
+        self._counted: tuple[WatchCache[PodRecord], int, tuple[int, int]] | None = None
 
     async def run(self) -> None:
         """Follow the cluster, for ever: whatever goes wrong is told by `state` and tried again."""
@@ -171,9 +171,17 @@ class ClusterView:
         """Return the Kubernetes Events of the cluster, None before it was reached for the first time."""
         return self._events
 
-    def phases(self) -> Counter[str]:
-        """Return how many pods there are in each phase."""
-        return Counter(pod.phase for pod in self.pods)
+    def running_of_all(self) -> tuple[int, int]:
+        """Return how many pods run, and how many there are; counted anew only after a change."""
+        cache = self._pods
+        if cache is None:
+            return 0, 0
+        # The version first: objects that change meanwhile are counted again for the next version.
+        version = cache.resource_version
+        if self._counted is None or self._counted[:2] != (cache, version):
+            pods = list(cache.objects.values())
+            self._counted = (cache, version, (sum(pod.phase == "Running" for pod in pods), len(pods)))
+        return self._counted[2]
 
 
 def annotation_keys(config: Path) -> AnnotationKeys:

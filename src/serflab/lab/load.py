@@ -10,10 +10,17 @@ from serflab.lab.metrics import METRICS
 from serflab.lab.prometheus_query import matcher
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from serflab.lab.prometheus_query import Prometheus
 
-GREEN_BELOW = 20.0
-AMBER_UP_TO = 60.0
+# Of each measure: green below the first, amber up to the second, red above; units as in `Load`.
+THRESHOLDS: Mapping[str, tuple[float, float]] = {
+    "cpu": (20.0, 60.0),
+    "memory": (50.0, 80.0),
+    "psi": (5.0, 20.0),
+    "power": (50.0, 100.0),
+}
 JOB = "kwok-emulation"
 
 _TARGETS_QUERY = f'max by (serf) (up{{job="{JOB}"}})'
@@ -28,11 +35,6 @@ class Load:
     psi: float | None = None
     power: float | None = None
 
-    @property
-    def level(self) -> str | None:
-        """Return the colour of the CPU load: green, amber or red."""
-        return None if self.cpu is None else level(self.cpu)
-
 
 @dataclass(frozen=True, slots=True)
 class LabLoad:
@@ -42,11 +44,14 @@ class LabLoad:
     targets: dict[str, bool] = field(default_factory=dict)
 
 
-def level(cpu_percent: float) -> str:
-    """Return `green` below 20 % CPU, `amber` up to 60 %, `red` above."""
-    if cpu_percent < GREEN_BELOW:
+def level(value: float | None, thresholds: tuple[float, float]) -> str | None:
+    """Return `green` below the first threshold, `amber` up to the second, `red` above; None for an unknown value."""
+    if value is None:
+        return None
+    green_below, amber_up_to = thresholds
+    if value < green_below:
         return "green"
-    return "amber" if cpu_percent <= AMBER_UP_TO else "red"
+    return "amber" if value <= amber_up_to else "red"
 
 
 async def read_load(prometheus: Prometheus) -> LabLoad:

@@ -19,14 +19,16 @@ import aiohttp
 
 from serflab.errors import InputError, SerflabError
 from serflab.lab.cluster_view import ClusterView
+from serflab.lab.feed import Feed
 from serflab.lab.inventory import FILE_NAME, Inventory, Serf, load_inventory
 from serflab.lab.known_load import KnownLoad, LoadMemory
-from serflab.lab.load import read_load
+from serflab.lab.load import THRESHOLDS, read_load
+from serflab.lab.overview import observe
 from serflab.lab.prometheus_query import Prometheus, PrometheusError
 from serflab.lab.topology import Topology, load_topology
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _FOLLOW_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
 _POLL_SECONDS = 3.0
 _CALL_TIMEOUT_SECONDS = 12.0
 
@@ -60,10 +63,19 @@ class LabObserver:
     """Follows one lab from `start` to `stop`; the files may appear, change and vanish meanwhile.
 
     `topology_file` and `prometheus` are used while no lab is up in `state_dir`: an inventory names its own.
+    `feed` holds the overview of the lab and its changes, about a second old at most.
     """
 
-    def __init__(self, topology_file: Path, state_dir: Path, prometheus: str) -> None:
+    def __init__(
+        self,
+        topology_file: Path,
+        state_dir: Path,
+        prometheus: str,
+        thresholds: Mapping[str, tuple[float, float]] = THRESHOLDS,
+    ) -> None:
         self.started = time.time()
+        self.thresholds = thresholds
+        self.feed = Feed(lambda: observe(self))
         self._topology_file = topology_file
         self._state_dir = state_dir
         self._prometheus_default = prometheus
@@ -84,7 +96,8 @@ class LabObserver:
         self._ready.wait(timeout=10)
 
     def stop(self) -> None:
-        """Stop to follow the lab and close its connections."""
+        """Stop to follow the lab, end its feed and close its connections."""
+        self.feed.close()
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(timeout=5)
@@ -99,13 +112,20 @@ class LabObserver:
     async def _main(self) -> None:
         async with aiohttp.ClientSession() as session:
             await self._read_files(session)
+            self.feed.look()
             self._ready.set()
-            tasks = [asyncio.create_task(self._follow_files(session)), asyncio.create_task(self._poll_prometheus())]
+            follow = (self._follow_files(session), self._poll_prometheus(), self._look())
+            tasks = [asyncio.create_task(following) for following in follow]
             await self._stop.wait()
             tasks += [serf.task for serf in self._serfs.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self) -> None:
+        while True:
+            self.feed.look()
+            await asyncio.sleep(_LOOK_SECONDS)
 
     # --- the files ---
 

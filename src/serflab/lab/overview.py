@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from serflab.lab.cluster_view import CONNECTING, READY, UNREACHABLE
+from serflab.lab.load import level
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serflab.lab.inventory import Inventory
+    from serflab.lab.known_load import KnownLoad
     from serflab.lab.observer import LabObserver
     from serflab.lab.topology import Link, Node, Topology
 
@@ -19,24 +24,77 @@ PROMETHEUS_ROLE = "prometheus"
 HOST_ROLE = "host"
 
 
-def overview(observer: LabObserver) -> dict[str, Any]:
-    """Return what `GET /api/topology` answers; times in seconds since the epoch.
+@dataclass(frozen=True, slots=True)
+class SerfState:
+    """What was observed of a serf that is up; `pods` are those that run and all, None until the cluster was read."""
+
+    state: str
+    stale_since: float | None
+    message: str
+    load: KnownLoad
+    pods: tuple[int, int] | None
+    target_up: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that an overview is made of: two that are equal make the same overview."""
+
+    topology: Topology
+    inventory: Inventory | None
+    inventory_error: str
+    prometheus: PrometheusState
+    serfs: dict[str, SerfState]
+    thresholds: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusState:
+    """Whether Prometheus answers, and if not, why and since when (epoch seconds)."""
+
+    state: str
+    url: str
+    stale_since: float | None
+    message: str
+
+
+def observe(observer: LabObserver) -> Observed:
+    """Gather what an overview is made of, without walking what did not change.
 
     Raises `InputError` while the topology file cannot be used.
     """
     topology = observer.topology
-    nodes = [_node(observer, node) for node in topology.nodes] + _outside(topology)
+    serfs = {}
+    for node in topology.serfs:
+        view = observer.cluster(node.name)
+        if view is not None:
+            serfs[node.name] = SerfState(
+                state=view.state,
+                stale_since=view.stale_since,
+                message=view.error,
+                load=observer.load(node.name),
+                pods=view.running_of_all() if view.synced else None,
+                target_up=observer.target_up(node.name),
+            )
+    inventory, error = observer.inventory, observer.inventory_error
+    return Observed(topology, inventory, error, _prometheus(observer), serfs, observer.thresholds)
+
+
+def overview(observed: Observed) -> dict[str, Any]:
+    """Return what `GET /api/topology` answers, but for `version` and `generated_at`."""
+    topology, inventory = observed.topology, observed.inventory
+    nodes = [_node(observed, node) for node in topology.nodes]
+    nodes += [_outside(name) for name in outside_names(topology)]
     states = {node["name"]: node["state"] for node in nodes}
-    inventory = observer.inventory
     return {
         "name": topology.name,
-        "generated_at": time.time(),
         "lab": {
             "up": inventory is not None,
             "runtime": inventory.runtime if inventory else None,
-            "message": observer.inventory_error,
+            "message": observed.inventory_error,
         },
-        "prometheus": prometheus_state(observer),
+        "prometheus": asdict(observed.prometheus),
+        "thresholds": observed.thresholds,
         "summary": _summary(nodes),
         "nodes": nodes,
         "links": [_link(link, states) for link in topology.links],
@@ -45,80 +103,72 @@ def overview(observer: LabObserver) -> dict[str, Any]:
 
 def prometheus_state(observer: LabObserver) -> dict[str, Any]:
     """Return whether Prometheus answers, and if not, why and since when."""
-    error = observer.prometheus_error
-    return {
-        "state": _prometheus_node_state(observer),
-        "url": observer.prometheus_url,
-        "stale_since": observer.prometheus_stale_since,
-        "message": error,
-    }
+    return asdict(_prometheus(observer))
 
 
-def _prometheus_node_state(observer: LabObserver) -> str:
-    if not observer.prometheus_error:
-        return READY
-    if observer.prometheus_stale_since is None:
-        return CONNECTING
-    return UNREACHABLE if observer.inventory else ABSENT
+def outside_names(topology: Topology) -> list[str]:
+    """Return the link ends that lie outside the file, such as the host's side of a link; they are shown as nodes."""
+    declared = {node.name for node in topology.nodes}
+    ends = (end.node for link in topology.links for end in (link.a, link.b))
+    return list(dict.fromkeys(name for name in ends if name not in declared))
 
 
-def _node(observer: LabObserver, node: Node) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "name": node.name,
-        "kind": node.kind,
-        "role": node.role,
-        "state": UNMANAGED,
-        "stale_since": None,
-        "message": "",
-        "labels": node.labels,
-        "load": None,
-        "pods": None,
-        "target_up": None,
-    }
+def _prometheus(observer: LabObserver) -> PrometheusState:
+    error, stale_since = observer.prometheus_error, observer.prometheus_stale_since
+    if not error:
+        state = READY
+    elif stale_since is None:
+        state = CONNECTING
+    else:
+        state = UNREACHABLE if observer.inventory else ABSENT
+    return PrometheusState(state, observer.prometheus_url, stale_since, error)
+
+
+def _node(observed: Observed, node: Node) -> dict[str, Any]:
+    entry = _entry(node.name, node.kind, node.role, node.labels)
     if node.is_serf:
-        entry |= _serf(observer, node.name)
+        entry |= _serf(observed, node.name)
     elif node.role == PROMETHEUS_ROLE:
+        prometheus = observed.prometheus
         entry |= {
-            "state": _prometheus_node_state(observer),
-            "stale_since": observer.prometheus_stale_since,
-            "message": observer.prometheus_error,
+            "state": prometheus.state,
+            "stale_since": prometheus.stale_since,
+            "message": prometheus.message,
         }
     return entry
 
 
-def _serf(observer: LabObserver, name: str) -> dict[str, Any]:
-    view = observer.cluster(name)
-    if view is None:
-        return {"state": ABSENT, "message": observer.inventory_error or "not part of the lab that is up"}
-    known, phases = observer.load(name), view.phases()
+def _outside(name: str) -> dict[str, Any]:
+    return _entry(name, HOST_ROLE, HOST_ROLE, {})
+
+
+def _entry(name: str, kind: str, role: str, labels: dict[str, str]) -> dict[str, Any]:
     return {
-        "state": view.state,
-        "stale_since": view.stale_since,
-        "message": view.error,
+        "name": name, "kind": kind, "role": role, "state": UNMANAGED, "stale_since": None, "message": "",
+        "labels": labels, "load": None, "pods": None, "target_up": None,
+    }  # fmt: skip
+
+
+def _serf(observed: Observed, name: str) -> dict[str, Any]:
+    serf = observed.serfs.get(name)
+    if serf is None:
+        return {"state": ABSENT, "message": observed.inventory_error or "not part of the lab that is up"}
+    load = serf.load.load
+    return {
+        "state": serf.state,
+        "stale_since": serf.stale_since,
+        "message": serf.message,
         "load": {
-            "cpu": known.load.cpu,
-            "memory": known.load.memory,
-            "psi": known.load.psi,
-            "power": known.load.power,
-            "level": known.load.level,
-            "stale_since": known.stale_since,
+            "cpu": load.cpu,
+            "memory": load.memory,
+            "psi": load.psi,
+            "power": load.power,
+            "level": level(load.cpu, observed.thresholds["cpu"]),
+            "stale_since": serf.load.stale_since,
         },
-        "pods": {"total": phases.total(), "running": phases["Running"]} if view.synced else None,
-        "target_up": observer.target_up(name),
+        "pods": {"running": serf.pods[0], "total": serf.pods[1]} if serf.pods else None,
+        "target_up": serf.target_up,
     }
-
-
-def _outside(topology: Topology) -> list[dict[str, Any]]:
-    """Return nodes for the link ends that lie outside the file, such as the host's side of a link."""
-    declared = {node.name for node in topology.nodes}
-    ends = {end.node: None for link in topology.links for end in (link.a, link.b) if end.node not in declared}
-    return [
-        {
-            "name": name, "kind": HOST_ROLE, "role": HOST_ROLE, "state": UNMANAGED, "stale_since": None, "message": "",
-            "labels": {}, "load": None, "pods": None, "target_up": None,
-        }
-        for name in ends
-    ]  # fmt: skip
 
 
 def _link(link: Link, states: dict[str, str]) -> dict[str, Any]:

@@ -8,23 +8,29 @@ from flask import Flask
 
 from serflab.lab.inventory import state_directory
 from serflab.lab.observer import LabObserver
-from serflab.web import documentation, health, history, nodes, page, series, templates, topology
+from serflab.lab.positions import PositionStore, positions_directory
+from serflab.web import documentation, events, health, history, nodes, page, positions, series, templates, topology
 from serflab.web.compression import install_compression
 from serflab.web.errors import install_error_handlers
+from serflab.web.events import install_streams
 from serflab.web.lookup import EXTENSION, SETTINGS
+from serflab.web.positions import install_positions
 from serflab.web.security import install_security
+from serflab.web.token import write_token
 
 if TYPE_CHECKING:
     from serflab.web.settings import Settings
 
-_BLUEPRINTS = (topology, nodes, series, history, templates, health, documentation, page)
+_BLUEPRINTS = (topology, events, nodes, series, history, positions, templates, health, documentation, page)
+_MOST_BYTES = 1024 * 1024  # of a request's body
 
 
-def create_app(settings: Settings, observer: LabObserver | None = None) -> Flask:
+def create_app(settings: Settings, observer: LabObserver | None = None, *, token: str | None = None) -> Flask:
     """Return the viewer as a WSGI application.
 
     Without an `observer`, one is made and started for the lab of the settings' checkout (or of `$SERFLAB_STATE`);
-    whoever passes one starts and stops it.
+    whoever passes one starts and stops it. On another host than loopback, writes need the `token` (`write_token`
+    when there is none, so that they are never open).
     """
     app = Flask("serflab.web", static_folder=None)
     app.config[SETTINGS] = settings
@@ -33,8 +39,11 @@ def create_app(settings: Settings, observer: LabObserver | None = None) -> Flask
         observer.start()
     app.extensions[EXTENSION] = observer
     install_error_handlers(app)
-    install_security(app, settings)
+    install_security(app, settings, None if settings.loopback else token or write_token(settings))
     install_compression(app)
+    install_streams(app)
+    install_positions(app, PositionStore(positions_directory(settings.home)))
+    app.config["MAX_CONTENT_LENGTH"] = _MOST_BYTES
     for module in _BLUEPRINTS:
         app.register_blueprint(module.blueprint)
     return app
@@ -42,4 +51,5 @@ def create_app(settings: Settings, observer: LabObserver | None = None) -> Flask
 
 def make_observer(settings: Settings) -> LabObserver:
     """Return an observer, not yet started, of the lab that the settings mean."""
-    return LabObserver(settings.topology_file, state_directory(settings.checkout), settings.prometheus)
+    state_dir = state_directory(settings.checkout)
+    return LabObserver(settings.topology_file, state_dir, settings.prometheus, settings.thresholds)

@@ -7,8 +7,13 @@ import gzip
 from flask import Flask, Response, request
 
 _TYPES = ("application/json", "text/", "application/javascript", "image/svg+xml")
-_SMALLEST = 860  # below this the saving does not pay: it fits into one packet anyway
+SMALLEST = 860  # bytes; below, the saving does not pay: it fits into one packet anyway
 _LEVEL = 5
+
+
+def accepts_gzip() -> bool:
+    """Whether the client that asks takes gzip."""
+    return request.accept_encodings.quality("gzip") > 0
 
 
 def install_compression(app: Flask) -> None:
@@ -21,10 +26,10 @@ def install_compression(app: Flask) -> None:
         response.vary.add("Accept-Encoding")
         if response.status_code != 200 or response.is_streamed or response.headers.get("Content-Encoding"):
             return response
-        if request.accept_encodings.quality("gzip") == 0 or request.method == "HEAD":
+        if not accepts_gzip() or request.method == "HEAD":
             return response
         body = response.get_data()
-        if len(body) >= _SMALLEST:
+        if len(body) >= SMALLEST:
             response.set_data(gzip.compress(body, compresslevel=_LEVEL, mtime=0))
             response.headers["Content-Encoding"] = "gzip"
         return response

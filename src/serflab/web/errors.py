@@ -11,9 +11,12 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from serflab.errors import InputError, SerflabError
+from serflab.lab.feed import StalledError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from serflab.errors import Finding
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,16 @@ class ApiError(SerflabError):
         self.status = status
         self.code = code
         self.details = details or {}
+
+    def body(self) -> dict[str, Any]:
+        """Return the error as JSON tells it."""
+        return {
+            "status": self.status,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "details": self.details,
+        }
 
 
 def unknown(what: str, name: str, names: Iterable[str]) -> ApiError:
@@ -64,48 +77,47 @@ def json_response(data: object, status: int = 200) -> Response:
     return response
 
 
-def error_response(
-    status: int, code: str, message: str, hint: str = "", details: dict[str, Any] | None = None
-) -> Response:
+def api_error(error: SerflabError) -> ApiError:
+    """Return how the API tells an error of the library."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, InputError):
+        hint = "mend the file; the viewer reads it again by itself"
+        details = {"findings": findings(error.findings)}
+        return ApiError(503, "bad_input_file", error.message, hint=hint, details=details)
+    if isinstance(error, StalledError):
+        return ApiError(503, "stalled", error.message, hint=error.hint, details={"since": error.since})
+    return ApiError(503, "unavailable", error.message, hint=error.hint)
+
+
+def findings(items: Iterable[Finding]) -> list[dict[str, str]]:
+    """Return findings as JSON tells them."""
+    return [{"file": item.file, "path": item.path, "problem": item.problem, "hint": item.hint} for item in items]
+
+
+def error_response(error: ApiError) -> Response:
     """Return an error in the shape that every endpoint shares."""
-    body = {"status": status, "code": code, "message": message, "hint": hint, "details": details or {}}
-    response = json_response({"error": body}, status)
-    if status == 503:
+    response = json_response({"error": error.body()}, error.status)
+    if error.status == 503:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="serflab"'
     return response
 
 
 def install_error_handlers(app: Flask) -> None:
     """Answer every exception of a view in the one shape; a stack trace goes to the log and never to the client."""
 
-    @app.errorhandler(ApiError)
-    def _api_error(error: ApiError) -> Response:
-        return error_response(error.status, error.code, error.message, error.hint, error.details)
-
-    @app.errorhandler(InputError)
-    def _input_error(error: InputError) -> Response:
-        findings = [
-            {"file": item.file, "path": item.path, "problem": item.problem, "hint": item.hint}
-            for item in error.findings
-        ]
-        return error_response(
-            503,
-            "bad_input_file",
-            error.message,
-            "mend the file; the viewer reads it again by itself",
-            {"findings": findings},
-        )
-
     @app.errorhandler(SerflabError)
     def _serflab_error(error: SerflabError) -> Response:
-        return error_response(503, "unavailable", error.message, error.hint)
+        return error_response(api_error(error))
 
     @app.errorhandler(HTTPException)
     def _http_error(error: HTTPException) -> Response:
         status = error.code or 500
         code = (error.name or "error").lower().replace(" ", "_")
         hint = "GET /api/openapi.json lists every endpoint" if status in {404, 405} else ""
-        response = error_response(status, code, error.description or error.name, hint)
+        response = error_response(ApiError(status, code, error.description or error.name, hint=hint))
         for name, value in error.get_headers():
             if name.lower() == "allow":
                 response.headers[name] = value
@@ -114,4 +126,4 @@ def install_error_handlers(app: Flask) -> None:
     @app.errorhandler(Exception)
     def _fault(error: Exception) -> Response:
         log.error("a request failed", exc_info=error)
-        return error_response(500, "fault", "the viewer has a fault", "its log holds the details")
+        return error_response(ApiError(500, "fault", "the viewer has a fault", hint="its log holds the details"))

@@ -11,7 +11,7 @@ from serflab import __version__
 from serflab.lab.cluster_view import READY
 from serflab.lab.overview import prometheus_state
 from serflab.web.errors import json_response
-from serflab.web.lookup import observer
+from serflab.web.lookup import observer, settings
 
 if TYPE_CHECKING:
     from serflab.lab.observer import LabObserver
@@ -26,14 +26,22 @@ def health() -> Response:
     inventory = watcher.inventory
     serfs = [_serf(watcher, serf.name) for serf in inventory.serfs] if inventory else []
     prometheus = prometheus_state(watcher)
-    well = prometheus["state"] == READY and all(
-        serf["api_server"]["state"] == READY and serf["exporter"]["up"] for serf in serfs
+    stalled = watcher.feed.stalled_since
+    well = (
+        stalled is None
+        and prometheus["state"] == READY
+        and all(serf["api_server"]["state"] == READY and serf["exporter"]["up"] for serf in serfs)
     )
     status = "no_lab" if inventory is None else "ok" if well else "degraded"
     return json_response(
         {
             "status": status,
-            "viewer": {"version": __version__, "uptime_seconds": time.time() - watcher.started},
+            "viewer": {
+                "version": __version__,
+                "uptime_seconds": time.time() - watcher.started,
+                "stalled_since": stalled,
+            },
+            "writes": {"token_required": not settings().loopback},
             "lab": {"up": inventory is not None, "message": watcher.inventory_error},
             "prometheus": prometheus,
             "serfs": serfs,

@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 
 from serflab.web.errors import ApiError
 from serflab.web.settings import LOOPBACK
+from serflab.web.token import check_token
 
 if TYPE_CHECKING:
     from serflab.web.settings import Settings
@@ -52,13 +53,15 @@ def check_write_origin(settings: Settings) -> None:
         raise ApiError(403, "foreign_origin", "a write from another site is refused", hint=_OWN_PAGE)
 
 
-def install_security(app: Flask, settings: Settings) -> None:
-    """Check every write and set the security headers of every response."""
+def install_security(app: Flask, settings: Settings, token: str | None) -> None:
+    """Check every write and set the security headers of every response; without a `token` writes need none."""
 
     @app.before_request
     def _guard() -> None:
         if request.method not in _READS:
             check_write_origin(settings)
+            if token is not None:
+                check_token(token)
 
     @app.after_request
     def _headers(response: Response) -> Response:

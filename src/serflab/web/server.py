@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import resource
 import signal
 import socket
 from dataclasses import replace
@@ -11,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-import waitress
 import werkzeug.serving
+from waitress.server import create_server
+from waitress.task import ThreadedTaskDispatcher
 
 from serflab.errors import SerflabError
 from serflab.lab.ports import check_free
 from serflab.web.app import create_app, make_observer
+from serflab.web.events import MOST_STREAMS
 from serflab.web.settings import Settings, load_settings
+from serflab.web.token import announcement, write_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +32,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
-_THREADS = 8
+_THREADS = 8  # beside those that the streams hold
 _CONNECTIONS = 1000
+_OPEN_FILES = 4096
+_UNREAD_BYTES = 256 * 1024
+_STOP_SECONDS = 1
+# A client that is gone without a word, or that reads nothing for so long, is cut off.
+_SILENT_MILLISECONDS = 30_000
 _HEADER = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -63,27 +72,66 @@ def main(home: Path, arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; `SerflabError` when the port cannot be had."""
+    token = write_token(settings)
     listener = _listen(settings)
     observer = make_observer(settings)
+
+    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+        observer.feed.close()  # the streams end, each in its thread
+        raise SystemExit(0)
+
     try:
         observer.start()
-        app = create_app(settings, observer)
+        app = create_app(settings, observer, token=token)
         log.info("the viewer is at %s", settings.url)
-        if not settings.loopback:
-            log.warning("%s is reached from other machines: whoever opens it sees the whole lab", settings.host)
-        signal.signal(signal.SIGTERM, _stop)
+        if token is not None:
+            # Not by the log, whose level might hide it: without it the token would be unknown.
+            click.echo(announcement(settings, token), err=True)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
         if settings.debug:
             _serve_debugging(app, settings, listener)
         else:
-            waitress.serve(
-                app, sockets=[listener], threads=_THREADS, connection_limit=_CONNECTIONS, ident="serflab", _quiet=True
-            )
+            _serve(app, listener)
     except SystemExit:
         pass  # from the signal; waitress, once it runs, takes it for its own end
     finally:
         listener.close()
         observer.stop()
         log.info("stopped")
+
+
+def _serve(app: Flask, listener: socket.socket) -> None:
+    _allow_open_files()
+    threads = _Threads()
+    threads.set_thread_count(MOST_STREAMS + _THREADS)
+    server = create_server(
+        app,
+        sockets=[listener],
+        _dispatcher=threads,
+        connection_limit=_CONNECTIONS,
+        # select() knows no file descriptors above 1023.
+        asyncore_use_poll=True,
+        # A stream whose client does not read waits when this much is unread.
+        outbuf_high_watermark=_UNREAD_BYTES,
+        ident="serflab",
+    )
+    server.run()
+
+
+class _Threads(ThreadedTaskDispatcher):
+    """A thread for each stream and some more; at the end, those that hang on a client that does not read are left."""
+
+    def shutdown(self, cancel_pending: bool = True, timeout: int = _STOP_SECONDS) -> bool:
+        return super().shutdown(cancel_pending, timeout)
+
+
+def _allow_open_files() -> None:
+    """Raise the process's limit of open files, which is 1024 in many places, as far as connections may need it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _serve_debugging(app: Flask, settings: Settings, listener: socket.socket) -> None:
@@ -95,15 +143,13 @@ def _serve_debugging(app: Flask, settings: Settings, listener: socket.socket) ->
     server.serve_forever()
 
 
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
-
-
 def _listen(settings: Settings) -> socket.socket:
     """Take the port before anything else is started, so that a second viewer fails at once and in words."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENT_MILLISECONDS)
     try:
         listener.bind((settings.host, settings.port))
         listener.listen(1024)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from serflab.errors import Finding, InputError
+from serflab.lab.load import THRESHOLDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -32,6 +37,7 @@ class Settings:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     debug: bool = False
+    thresholds: Mapping[str, tuple[float, float]] = field(default_factory=lambda: dict(THRESHOLDS))
 
     @property
     def checkout(self) -> Path:
@@ -77,7 +83,7 @@ class _Reader:
         self._findings: list[Finding] = []
 
     def read(self, data: object, home: Path) -> Settings:
-        root = self._mapping(data, "$", ("containerlab", "monitoring", "server"))
+        root = self._mapping(data, "$", ("containerlab", "monitoring", "server", "levels"))
         containerlab = self._section(root, "$", "containerlab", ("topology_file",))
         monitoring = self._section(root, "$", "monitoring", ("central_prometheus", "vm_prometheus_port"))
         central = self._section(monitoring, "$.monitoring", "central_prometheus", ("host", "port"))
@@ -93,6 +99,7 @@ class _Reader:
             host=self._text(server, "$.server", "host", DEFAULT_HOST),
             port=self._port(server, "$.server", "port", DEFAULT_PORT),
             debug=self._flag(server, "$.server", "debug", default=False),
+            thresholds=self._levels(self._section(root, "$", "levels", tuple(THRESHOLDS))),
         )
         if self._findings:
             raise InputError(self._findings)
@@ -136,3 +143,22 @@ class _Reader:
             self._find(f"{path}.{key}", f"is {value!r}; expected true or false")
             return default
         return value
+
+    def _levels(self, section: dict[str, Any]) -> dict[str, tuple[float, float]]:
+        levels = dict(THRESHOLDS)
+        for metric, value in section.items():
+            if metric not in THRESHOLDS:
+                continue
+            numbers = value if isinstance(value, list) else []
+            if len(numbers) == 2 and all(map(_is_amount, numbers)) and numbers[0] < numbers[1]:
+                levels[metric] = (float(numbers[0]), float(numbers[1]))
+            else:
+                low, high = THRESHOLDS[metric]
+                expected = f"expected two ascending numbers of at least 0, such as [{low:g}, {high:g}]"
+                hint = "green below the first, amber up to the second, red above"
+                self._find(f"$.levels.{metric}", f"is {value!r}; {expected}", hint)
+        return levels
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
