@@ -138,7 +138,7 @@ class _Reader:
     def _position(self, node: str, value: object) -> Position:
         path = f"$.positions.{node}"
         if node not in self._names and len(self._findings) < _MOST_FINDINGS:
-            near = difflib.get_close_matches(node, self._names, n=3, cutoff=0.5)
+            near = difflib.get_close_matches(node, sorted(self._names), n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else ""
             self._find(path, "is no node of the topology", hint)
         place = self._object(value, path, _AXES)
@@ -149,7 +149,7 @@ class _Reader:
                 numbers[axis] = float(number)
             elif isinstance(value, dict):
                 found = "is missing" if axis not in place else f"is {_short(number)}"
-                self._find(f"{path}.{axis}", f"{found}; expected a number from -{FARTHEST:g} to {FARTHEST:g}")
+                self._find(f"{path}.{axis}", f"{found}; expected a number from -{FARTHEST:,.0f} to {FARTHEST:,.0f}")
         return Position(numbers.get("x", math.nan), numbers.get("y", math.nan))
 
     def _object(self, value: object, path: str, known: tuple[str, ...]) -> dict[str, Any]:

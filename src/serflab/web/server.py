@@ -52,7 +52,8 @@ def main(home: Path, arguments: Sequence[str] | None = None) -> int:
     @click.option("--log-level", type=click.Choice(_LOG_LEVELS), default="info", show_default=True)
     def command(config: str | None, host: str | None, port: int | None, log_level: str) -> None:
         logging.basicConfig(level=log_level.upper(), format=_HEADER)
-        # Waitress warns of every request that waits for a thread; under a burst of page loads that is no news.
+        # A page that is closed ends its stream in the middle, and under a burst of page loads requests wait: no news.
+        logging.getLogger("waitress").setLevel(max(logging.WARNING, logging.getLogger().level))
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         settings = load_settings(Path(config) if config else home / "config.yaml", home)
         serve(replace(settings, host=host or settings.host, port=port or settings.port))

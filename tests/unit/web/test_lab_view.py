@@ -57,6 +57,11 @@ def test_without_a_lab_the_topology_is_shown_all_the_same(
     assert client.get("/api/health").get_json()["status"] == "no_lab"
 
 
+def test_the_topology_tells_which_load_has_which_colour(client: FlaskClient) -> None:
+    thresholds = client.get("/api/topology").get_json()["thresholds"]
+    assert thresholds == {"cpu": [20, 60], "memory": [50, 80], "psi": [5, 20], "power": [50, 100]}
+
+
 def test_links_name_their_interfaces_and_lead_to_nodes_that_are_listed(client: FlaskClient) -> None:
     links = client.get("/api/topology").get_json()["links"]
     assert [link["id"] for link in links] == ["serf1:eth1--serf2:eth1", "serf1:eth2--edge:e1-1", "edge:e1-2--host:eth0"]

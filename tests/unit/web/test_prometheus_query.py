@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from serflab.lab.load import level, read_load, read_pod_usage
+from serflab.lab.load import THRESHOLDS, level, read_load, read_pod_usage
 from serflab.lab.prometheus_query import Grid, Prometheus, PrometheusError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def test_the_load_of_every_serf_comes_from_one_poll(prometheus: Prometheus
     lab = await read_load(prometheus)
     assert lab.targets == {"serf1": True, "serf2": False}
     load = lab.loads["serf1"]
-    assert (load.cpu, load.power, load.psi, load.memory, load.level) == (61.5, 140.0, None, None, "red")
+    assert (load.cpu, load.power, load.psi, load.memory) == (61.5, 140.0, None, None)
     assert "serf2" not in lab.loads
 
 
@@ -130,4 +130,4 @@ async def test_no_server_at_all_is_unreachable(closed_port: int) -> None:
     [(0.0, "green"), (19.99, "green"), (20.0, "amber"), (60.0, "amber"), (60.01, "red"), (140.0, "red")],
 )
 def test_the_colours_of_the_load(cpu: float, colour: str) -> None:
-    assert level(cpu) == colour
+    assert level(cpu, THRESHOLDS["cpu"]) == colour

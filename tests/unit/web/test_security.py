@@ -21,7 +21,7 @@ def test_every_answer_carries_the_headers(client: FlaskClient, url: str) -> None
     assert headers["Referrer-Policy"] == "no-referrer"
 
 
-# 405 says that a write got past the guard and met no endpoint: this viewer has none that writes.
+# 405 says that a write got past the guard and met an endpoint that only reads.
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
