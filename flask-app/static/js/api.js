@@ -15,9 +15,9 @@ export class ApiError extends Error {
  * Asks the viewer and returns the JSON of its answer, null for one without content (204, 304). Rejects with an `ApiError`,
  * or with the browser's own AbortError when `signal` is aborted.
  */
-async function request(method, path, { parameters = {}, headers = {}, body, signal } = {}) {
+async function request(method, path, { parameters = {}, headers = {}, body, signal, patience = TIMEOUT_MS } = {}) {
   const query = new URLSearchParams(parameters).toString();
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(patience);
   let response;
   try {
     response = await fetch(query ? `${path}?${query}` : path, {
@@ -64,7 +64,7 @@ export const del = (path, parameters) => write("DELETE", path, { parameters });
 const segment = encodeURIComponent;
 
 /** The whole topology; null when `version`, which the page has already, is still the newest. */
-export const topology = (version, signal) => request("GET", "/api/topology", { signal, headers: version ? { "If-None-Match": `"${version}"` } : {} });
+export const topology = (version, signal) => request("GET", "/api/topology", { signal, patience: 6000, headers: version ? { "If-None-Match": `"${version}"` } : {} });
 
 export const clusterInfo = (node, signal) => get(`/api/node/${segment(node)}/cluster-info`, {}, signal);
 
