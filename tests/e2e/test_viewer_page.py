@@ -163,16 +163,6 @@ def breaking(visit: Visit, url: str, answer: Callable[[Any], None]) -> None:
     visit.page.route(url, answer)
 
 
-def test_a_viewer_that_stops_answering_is_told_and_forgotten_when_it_returns(coloured: Page, visit: Visit) -> None:
-    breaking(visit, "**/api/topology", lambda route: route.abort())
-    notice = coloured.locator("#notices .error")
-    expect(notice).to_contain_text(re.compile(r"Stale since \d\d:\d\d:\d\d"))
-    coloured.unroute("**/api/topology")
-    expect(notice).to_have_count(0)
-    # The browser itself reports the requests that this test has broken.
-    visit.complaints = [text for text in visit.complaints if "net::ERR_FAILED" not in text]
-
-
 def test_missing_packages_are_told_in_words_and_the_table_stands_in(visit: Visit, serf_name: str) -> None:
     breaking(visit, "**/vendor/**", lambda route: route.fulfill(status=404, body="{}"))
     page = visit.open()

@@ -47,12 +47,15 @@ export const STATES = {
   unknown: "Not recorded",
 };
 
+// Every cluster has them, so nothing is found by them.
+const SYSTEM_NAMESPACES = new Set(["kube-system", "kube-public", "kube-node-lease"]);
+
 /** What filters choose by: `of(node)` gives the values that a node has. */
 export const FACETS = {
   role: (node) => [node.role],
   state: (node) => [node.state],
   level: (node) => (isSerf(node) ? [levelOf(node)] : []),
-  namespace: (node) => node.namespaces ?? [],
+  namespace: (node) => (node.namespaces ?? []).filter((name) => !SYSTEM_NAMESPACES.has(name)),
 };
 
 /**

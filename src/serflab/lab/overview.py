@@ -26,7 +26,10 @@ HOST_ROLE = "host"
 
 @dataclass(frozen=True, slots=True)
 class SerfState:
-    """What was observed of a serf that is up; `pods` are those that run and all, None until the cluster was read."""
+    """What was observed of a serf that is up; `pods` are those that run and all, None until the cluster was read.
+
+    `namespaces` are their names in order, none until the cluster was read.
+    """
 
     state: str
     stale_since: float | None
@@ -34,6 +37,7 @@ class SerfState:
     load: KnownLoad
     pods: tuple[int, int] | None
     target_up: bool | None
+    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ def observe(observer: LabObserver) -> Observed:
                 load=observer.load(node.name),
                 pods=view.running_of_all() if view.synced else None,
                 target_up=observer.target_up(node.name),
+                namespaces=tuple(sorted(namespace.name for namespace in view.namespaces)),
             )
     inventory, error = observer.inventory, observer.inventory_error
     return Observed(topology, inventory, error, _prometheus(observer), serfs, observer.thresholds)
@@ -145,7 +150,7 @@ def _outside(name: str) -> dict[str, Any]:
 def _entry(name: str, kind: str, role: str, labels: dict[str, str]) -> dict[str, Any]:
     return {
         "name": name, "kind": kind, "role": role, "state": UNMANAGED, "stale_since": None, "message": "",
-        "labels": labels, "load": None, "pods": None, "target_up": None,
+        "labels": labels, "load": None, "pods": None, "target_up": None, "namespaces": [],
     }  # fmt: skip
 
 
@@ -168,6 +173,7 @@ def _serf(observed: Observed, name: str) -> dict[str, Any]:
         },
         "pods": {"running": serf.pods[0], "total": serf.pods[1]} if serf.pods else None,
         "target_up": serf.target_up,
+        "namespaces": list(serf.namespaces),
     }
 
 

@@ -232,3 +232,15 @@ def test_a_picture_is_compressed_once_and_says_the_same(world: World) -> None:
     picture = world.feed.picture()
     assert picture.compressed is picture.compressed
     assert gzip.decompress(picture.compressed) == picture.body
+
+
+def test_a_namespace_that_comes_is_told() -> None:
+    world = World()
+    seen = observed()
+    world.becomes(
+        replace(seen, serfs=seen.serfs | {"serf1": replace(seen.serfs["serf1"], namespaces=("default", "ns1"))})
+    )
+    assert {node["name"]: node["namespaces"] for node in world.body["nodes"]} == {
+        "serf1": ["default", "ns1"],
+        "serf2": [],
+    }
