@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from flask import Flask
+    from waitress.server import BaseWSGIServer, MultiSocketServer
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def serve(settings: Settings) -> None:
         if settings.debug:
             _serve_debugging(app, settings, listener)
         else:
-            _serve(app, listener)
+            make_server(app, listener).run()
     except SystemExit:
         pass  # from the signal; waitress, once it runs, takes it for its own end
     finally:
@@ -102,11 +103,12 @@ def serve(settings: Settings) -> None:
         log.info("stopped")
 
 
-def _serve(app: Flask, listener: socket.socket) -> None:
+def make_server(app: Flask, listener: socket.socket) -> MultiSocketServer | BaseWSGIServer:
+    """Return the server of an application on a socket that is bound; its `run` ends with `SystemExit` of a signal."""
     _allow_open_files()
     threads = _Threads()
     threads.set_thread_count(MOST_STREAMS + _THREADS)
-    server = create_server(
+    return create_server(
         app,
         sockets=[listener],
         _dispatcher=threads,
@@ -117,7 +119,6 @@ def _serve(app: Flask, listener: socket.socket) -> None:
         outbuf_high_watermark=_UNREAD_BYTES,
         ident="serflab",
     )
-    server.run()
 
 
 class _Threads(ThreadedTaskDispatcher):

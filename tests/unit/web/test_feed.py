@@ -20,6 +20,7 @@ from serflab.lab.known_load import KnownLoad
 from serflab.lab.load import THRESHOLDS, Load
 from serflab.lab.overview import Observed, PrometheusState, SerfState, overview
 from serflab.lab.topology import Endpoint, Link, Node, Topology
+from server_sent import applied, without_time
 
 READY = PrometheusState("ready", "http://127.0.0.1:1", None, "")
 
@@ -67,19 +68,6 @@ def world() -> World:
 
 def kinds(world: World, last: str) -> list[str]:
     return [message.kind for message in world.feed.since(last)]
-
-
-def applied(document: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
-    """Return what a page makes of a delta."""
-    merged = {**document, **{key: delta[key] for key in ("summary", "lab", "prometheus") if key in delta}}
-    for key, name in (("nodes", "name"), ("links", "id")):
-        changed = {entry[name]: entry for entry in delta.get(key, ())}
-        merged[key] = [changed.get(entry[name], entry) for entry in document[key]]
-    return merged
-
-
-def without_time(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in {"generated_at", "version"}}
 
 
 def test_a_new_reader_gets_the_whole(world: World) -> None:

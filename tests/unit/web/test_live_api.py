@@ -13,9 +13,10 @@ from serflab.lab import feed as feeding
 from serflab.web.app import create_app
 from serflab.web.documentation import openapi
 from serflab.web.events import install_streams
+from server_sent import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from flask.testing import FlaskClient
@@ -26,16 +27,6 @@ if TYPE_CHECKING:
 
 DOCUMENT = openapi()
 SCHEMAS = {"topology": "Topology", "delta": "Delta", "ping": "Ping"}
-
-
-def events(answer: TestResponse) -> Iterator[dict[str, str]]:
-    """Yield the fields of each event of a stream, as the format says they are to be read."""
-    text = ""
-    for chunk in answer.iter_encoded():
-        text += chunk.decode()
-        *whole, text = text.split("\n\n")
-        for event in whole:
-            yield dict(line.split(": ", 1) for line in event.split("\n"))
 
 
 def open_stream(client: FlaskClient, last: str = "", **query: str) -> TestResponse:
@@ -75,7 +66,7 @@ def test_a_stream_begins_with_the_whole_topology(client: FlaskClient) -> None:
     answer = open_stream(client)
     assert answer.mimetype == "text/event-stream"
     assert answer.headers.get("Content-Encoding") is None
-    stream = events(answer)
+    stream = events(answer.iter_encoded())
     assert next(stream) == {"retry": "2000"}
     first = next(stream)
     assert first["event"] == "topology"
@@ -99,7 +90,7 @@ def test_a_reader_that_comes_back_gets_what_it_lacks(
     settle(lambda: observer.feed.picture().version.endswith("-2"))
     seen = observer.feed.picture().version.replace("-2", "-1")
     answer = open_stream(client, seen) if way == "header" else open_stream(client, last_event_id=seen)
-    stream = events(answer)
+    stream = events(answer.iter_encoded())
     assert next(stream) == {"retry": "2000"}
     event = next(stream)
     assert (event["event"], event["id"]) == ("delta", observer.feed.picture().version)
@@ -112,7 +103,7 @@ def test_a_reader_that_comes_back_gets_what_it_lacks(
 def test_pings_tell_when_the_lab_was_looked_at(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serflab.web.events.PING_SECONDS", 0.01)
     answer = open_stream(client)
-    ping = next(event for event in events(answer) if event.get("event") == "ping")
+    ping = next(event for event in events(answer.iter_encoded()) if event.get("event") == "ping")
     assert "id" not in ping
     assert json.loads(ping["data"])["at"] == pytest.approx(time.time(), abs=60)
     answer.close()
@@ -124,7 +115,7 @@ def test_a_broken_topology_file_is_a_problem_on_the_stream_and_a_mended_one_a_to
     file = checkout / "topology.yaml"
     text = file.read_text()
     answer = open_stream(client)
-    stream = (event for event in events(answer) if event.get("event") in {"topology", "problem"})
+    stream = (event for event in events(answer.iter_encoded()) if event.get("event") in {"topology", "problem"})
     assert next(stream)["event"] == "topology"
     file.write_text("topology: {}")
     problem = next(stream)
@@ -143,7 +134,7 @@ def test_a_viewer_that_stands_still_says_so(client: FlaskClient, monkeypatch: py
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (503, "stalled")
     assert client.get("/api/health").get_json()["viewer"]["stalled_since"] is not None
     opened = open_stream(client)
-    stream = events(opened)
+    stream = events(opened.iter_encoded())
     assert [next(stream).get("event") for _ in range(2)] == [None, "problem"]
     monkeypatch.setattr(feeding, "STALLED_SECONDS", 60.0)
     assert next(stream)["event"] == "topology"
@@ -155,7 +146,7 @@ def test_too_many_streams_are_refused_and_one_that_ends_makes_room(settings: Set
     install_streams(app, most=2)
     client = app.test_client()
     first, second = open_stream(client), open_stream(client)
-    next(events(first))
+    next(events(first.iter_encoded()))
     refused = open_stream(client)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
     assert refused.get_json()["error"]["code"] == "too_many_streams"
@@ -170,7 +161,7 @@ def test_too_many_streams_are_refused_and_one_that_ends_makes_room(settings: Set
 
 
 def test_streams_end_with_the_viewer(client: FlaskClient, observer: LabObserver) -> None:
-    stream = events(open_stream(client))
+    stream = events(open_stream(client).iter_encoded())
     next(stream)
     next(stream)
     observer.stop()

@@ -1,0 +1,103 @@
+"""A reader of the stream that does not keep up costs no memory, and sees the present once it reads again."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from waitress import wasyncore
+
+from serflab.lab.feed import Feed
+from serflab.lab.load import THRESHOLDS
+from serflab.lab.overview import Observed, PrometheusState
+from serflab.lab.topology import Node, Topology
+from serflab.web.app import create_app
+from serflab.web.server import make_server
+from server_sent import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from serflab.lab.observer import LabObserver
+    from serflab.web.settings import Settings
+
+NODES = 2000
+CHANGES = 100
+
+
+class Changing:
+    """A lab without serfs, every node of which is another one with each change."""
+
+    def __init__(self) -> None:
+        nodes = tuple(Node(f"router{number}", "linux", "prometheus") for number in range(NODES))
+        topology = Topology(Path("t.yaml"), "wide", nodes, ())
+        state = PrometheusState("ready", "http://127.0.0.1:1", None, "")
+        self.seen = Observed(topology, None, "", state, {}, THRESHOLDS)
+        self.feed = Feed(lambda: self.seen)
+        self.feed.look()
+
+    def change(self, number: int) -> None:
+        self.seen = replace(self.seen, prometheus=replace(self.seen.prometheus, message=f"change {number}"))
+        self.feed.look()
+
+
+@pytest.fixture
+def changing() -> Changing:
+    return Changing()
+
+
+@pytest.fixture
+def server(settings: Settings, observer: LabObserver, changing: Changing) -> Iterator[Any]:
+    observer.feed = changing.feed
+    listener = socket.create_server(("127.0.0.1", 0))
+    made = make_server(create_app(settings, observer), listener)
+    thread = threading.Thread(target=made.run)
+    thread.start()
+    yield made
+    changing.feed.close()
+    made.task_dispatcher.shutdown()
+    made.trigger.pull_trigger(lambda: wasyncore.close_all(made._map))
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+def test_a_reader_that_does_not_read_costs_no_memory_and_then_sees_the_present(
+    server: Any, changing: Changing, settle: Callable[[Callable[[], bool]], None]
+) -> None:
+    reader = socket.socket()
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    reader.settimeout(60)
+    reader.connect(("127.0.0.1", int(server.effective_port)))
+    reader.sendall(b"GET /api/events HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    settle(lambda: bool(server.active_channels))
+    (channel,) = server.active_channels.values()
+    whole = len(changing.feed.picture().body)
+    unread = 0
+    for number in range(CHANGES):
+        changing.change(number)
+        unread = max(unread, channel.total_outbufs_len)
+    settle(lambda: channel.total_outbufs_len > 256 * 1024)
+    assert max(unread, channel.total_outbufs_len) < 256 * 1024 + 2 * whole
+
+    newest = changing.feed.picture().version
+    read, kinds = 0, []
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal read
+        while data := reader.recv(1 << 20):
+            read += len(data)
+            yield data.partition(b"\r\n\r\n")[2] if read == len(data) else data
+
+    for event in events(chunks()):
+        kinds.append(event.get("event"))
+        if event.get("id") == newest:
+            break
+    assert json.loads(event["data"])["prometheus"]["message"] == f"change {CHANGES - 1}"
+    assert kinds.count("topology") >= 2
+    assert read < CHANGES * whole / 4
+    reader.close()
