@@ -126,8 +126,12 @@ def test_without_a_change_the_version_stays_and_the_time_moves_on(world: World) 
 def test_what_a_delta_cannot_tell_is_told_by_the_whole(world: World, seen: Observed) -> None:
     before = world.feed.picture().version
     world.becomes(seen)
+    (message,) = world.feed.since(before)
+    assert message.kind == TOPOLOGY
+    assert without_time(json.loads(message.data)) == json.loads(json.dumps(overview(seen)))
+    world.becomes(replace(seen, inventory_error="gone"))
+    assert kinds(world, message.id) == [DELTA]
     assert kinds(world, before) == [TOPOLOGY]
-    assert without_time(world.body) == json.loads(json.dumps(overview(seen)))
 
 
 def test_the_order_of_nodes_counts() -> None:
