@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from playwright.sync_api import Page, expect
-from visiting import DRAWN, INK, RESULTS, Visit, click_node, pods_of
+from visiting import DRAWN, Visit, pods_of
 
 from serflab.lab.load import level
 from serflab.lab.metrics import METRICS
@@ -42,57 +42,6 @@ def test_the_bar_says_how_many_serfs_pods_and_targets_there_are(coloured: Page, 
     expect(coloured.locator("#figure-serfs dd")).to_have_text(f"{count} / {count}")
     expect(coloured.locator("#figure-targets dd")).to_have_text(f"{count} / {count}")
     expect(coloured.locator("#figure-pods dd")).to_have_text(f"{pods} / {pods}")
-
-
-def test_a_click_on_a_serf_shows_its_cluster_and_its_pods(coloured: Page, lab: Any, serf_name: str) -> None:
-    click_node(coloured, serf_name)
-    panel = coloured.locator("#panel")
-    expect(panel.get_by_role("heading", level=2)).to_have_text(serf_name)
-    expect(panel.locator(".pods tbody tr").first).to_be_visible()
-    listed = {row.get_attribute("data-key") for row in panel.locator(".pods tbody tr").all()}
-    assert listed == pods_of(lab, serf_name)
-    expect(panel.locator(".facts")).to_contain_text("v1.")
-    expect(panel.locator(".kube-nodes")).to_contain_text("emulation-node-1")
-    RESULTS.mkdir(exist_ok=True)
-    coloured.screenshot(path=RESULTS / "viewer.png")
-
-
-def test_pods_are_sorted_and_filtered(visit: Visit, lab: Any, serf_name: str) -> None:
-    page = visit.open(f"#node={serf_name}")
-    rows = page.locator(".pods tbody tr")
-    expect(rows.first).to_be_visible()
-    page.locator(".pods thead button", has_text="Pod").click()
-    keys = [row.get_attribute("data-key") for row in rows.all()]
-    assert len(keys) > 1
-    assert [str(key).split("/")[0] for key in keys] == sorted(str(key).split("/")[0] for key in keys)
-    namespace = str(keys[-1]).split("/", maxsplit=1)[0]
-    page.get_by_label("Filter pods").fill(f"{namespace}/")
-    expect(rows).to_have_count(sum(pod.startswith(f"{namespace}/") for pod in pods_of(lab, serf_name)))
-
-
-@pytest.mark.parametrize("window", ["5m", "15m", "1h", "2h"])
-@pytest.mark.parametrize("metric", ["cpu", "memory", "psi", "power"])
-def test_every_chart_shows_emulated_beside_real(visit: Visit, serf_name: str, metric: str, window: str) -> None:
-    page = visit.open(f"#node={serf_name}&metric={metric}&window={window}")
-    legend = page.locator(".chart-legend")
-    expect(legend.locator(".emulated dd")).to_have_text(re.compile(r"\d"))
-    expect(legend.locator(".real dd")).to_have_text(re.compile(r"\d"))
-    assert page.locator(".chart canvas").evaluate(INK)
-    expect(page.locator(f'.chart button[data-id="{metric}"]')).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(f'.chart button[data-id="{window}"]')).to_have_attribute("aria-pressed", "true")
-
-
-def test_a_pod_has_a_chart_of_its_own_that_a_link_reopens(visit: Visit, serf_name: str) -> None:
-    page = visit.open(f"#node={serf_name}")
-    row = page.locator(".pods tbody tr").first
-    pod = str(row.get_attribute("data-key"))
-    row.click()
-    expect(page.locator(".chart h3")).to_have_text(pod)
-    expect(page.locator(".chart-legend .emulated dd")).to_have_text(re.compile(r"\d.* m$"))
-    page.reload()
-    expect(page.locator(".chart h3")).to_have_text(pod)
-    page.get_by_role("button", name="Back to the whole serf").click()
-    expect(page.locator(".chart h3")).to_have_text(f"{serf_name}: emulated and real")
 
 
 def test_the_keyboard_alone_reaches_a_serf_and_comes_back(coloured: Page, serf_name: str) -> None:
@@ -154,7 +103,7 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Visit, serf_name: str, hash_
     page = visit.open(hash_.format(serf=serf_name))
     expect(page.locator("#figure-serfs")).to_be_visible()
     if hash_:
-        expect(page.locator(".pods tbody tr").first).to_be_attached()
+        expect(page.locator(".top-pods button").first).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.locator("#graph canvas").first.bounding_box()["width"] > 300  # type: ignore[index]
 

@@ -73,3 +73,12 @@ export function series({ node, pod, metric, window }, signal) {
   const subject = pod ? `/pod/${segment(pod.namespace)}/${segment(pod.name)}` : "";
   return get(`/api/node/${segment(node)}${subject}/timeseries`, { metric, window }, signal);
 }
+
+/** The newest events of a serf's cluster. */
+export const clusterEvents = (node, signal) => get(`/api/node/${segment(node)}/events`, {}, signal);
+
+/** How a serf's API server, exporter and replay are doing. */
+export const serfHealth = (node, signal) => get(`/api/node/${segment(node)}/health`, {}, signal);
+
+/** The emulation config of a serf, time series left out. */
+export const emulationConfig = (node, signal) => get(`/api/node/${segment(node)}/emulation-config`, {}, signal);

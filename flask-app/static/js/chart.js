@@ -1,168 +1,253 @@
-/** One chart of one measure: emulated beside real, over a window, refreshed while it is shown. */
+/** Charts of a serf or of pods: what is measured, over which time, in which shape; refreshed while they are live. */
 
-import { series } from "./api.js";
+import { get } from "./api.js";
+import { ChartCard } from "./chart_card.js";
+import { pictureOf } from "./chart_picture.js";
+import { METRICS, isLive, questionOf, rangeOf, shapeOf } from "./chart_question.js";
+import { RangeForm, fitting } from "./chart_range.js";
+import { choices } from "./chart_tools.js";
+import { loadPlotLibrary } from "./chart_plot.js";
 import { h, setText } from "./dom.js";
-import { MISSING, number, time } from "./format.js";
-import { colour } from "./theme.js";
+import { copyButton, fileName, save } from "./download.js";
+import { time } from "./format.js";
+import { SHAPES, WINDOWS, podKey } from "./panel_view.js";
 
 const REFRESH_MS = 5000;
-const HEIGHT = 210;
-const METRICS = [
-  { id: "cpu", title: "CPU" },
-  { id: "memory", title: "Memory" },
-  { id: "psi", title: "PSI" },
-  { id: "power", title: "Power" },
-];
-const WINDOWS = ["5m", "15m", "1h", "2h"];
-const UNITS = { percent: "%", watts: "W", millicores: "m", Mi: "Mi" };
-const DATASETS = {
-  emulated_node: { name: "Emulated", stroke: "emulated" },
-  emulated_pod: { name: "Emulated", stroke: "emulated" },
-  real_node: { name: "Real", stroke: "real", dash: [6, 4] },
-};
-
-let library = null;
-
-function plot() {
-  library ??= import("/vendor/uplot.js").then((module) => module.default);
-  return library;
-}
+const HEIGHT = 220;
+const SMALL_HEIGHT = 130;
+// While the time is dragged along, questions wait until it rests.
+const PATIENCE_MS = 200;
+const ALL = "all";
+const SHAPE_TITLES = { lines: "Emulated and real", difference: "Difference", namespace: "By namespace", pod: "By pod" };
 
 export class Chart {
-  #subject = null;
-  #metric = "cpu";
-  #window = "5m";
-  #plot = null;
-  #drawn = "";
+  #choice = null;
+  #cards = [];
+  #kept = "";
   #timer = null;
   #request = null;
+  #returns = [];
+  #live = null;
   #onChange;
-  #metricButtons;
-  #windowButtons;
+  #metrics;
+  #windows;
+  #shapes;
+  #range;
   #title = h("h3");
-  #back;
-  #canvas = h("div", { class: "chart-canvas" });
-  #legend = h("dl", { class: "chart-legend" });
+  #leave;
+  #back = h("button", { type: "button", class: "button", hidden: true, onclick: () => this.#goBack() }, "← Back");
+  #pause = h("button", { type: "button", class: "button", onclick: () => this.#hold() }, "Pause");
+  #csv = h("span", { class: "csv" });
+  #canvas = h("div", { class: "chart-cards" });
+  #state = h("p", { class: "chart-state muted" });
+  #stale = h("p", { class: "notice warning", hidden: true });
   #message = h("p", { class: "hint", role: "status" });
 
-  /** `onChange({metric, window})` after the user chose; `onBack` leaves a pod for its serf. */
-  constructor({ onChange, onBack }) {
+  /** `onChange(fields)` with the fields of the view that the user changed; `onLeave` goes from pods to their serf. */
+  constructor({ onChange, onLeave }) {
     this.#onChange = onChange;
-    this.#back = h("button", { type: "button", class: "link", hidden: true, onclick: onBack }, "Back to the whole serf");
-    const choices = (label, values, choose) => {
-      const buttons = new Map(values.map(({ id, title }) => [id, h("button", { type: "button", "data-id": id, onclick: () => choose(id) }, title)]));
-      return { buttons, group: h("div", { class: "segmented small", role: "group", "aria-label": label }, [...buttons.values()]) };
-    };
-    const metrics = choices("Measure", METRICS, (metric) => this.#choose({ metric }));
-    const windows = choices("Window", WINDOWS.map((id) => ({ id, title: id })), (window) => this.#choose({ window }));
-    [this.#metricButtons, this.#windowButtons] = [metrics.buttons, windows.buttons];
+    this.#leave = h("button", { type: "button", class: "link", hidden: true, onclick: onLeave }, "Back to the whole serf");
+    const metricTitles = [...Object.entries(METRICS).map(([id, { title }]) => ({ id, title })), { id: ALL, title: "All" }];
+    this.#metrics = choices("Measure", metricTitles, (metric) => this.#onChange({ metric, hide: [] }));
+    const windows = [...Object.keys(WINDOWS).map((id) => ({ id, title: id })), { id: "custom", title: "Custom" }];
+    this.#windows = choices("Window", windows, (id) => (id === "custom" ? this.#openRange() : this.#chooseWindow(id)));
+    this.#shapes = choices("Shape", SHAPES.map((id) => ({ id, title: SHAPE_TITLES[id] })), (shape) => this.#onChange({ shape, hide: [] }));
+    this.#range = new RangeForm({
+      onApply: (from, to) => {
+        this.#range.close();
+        this.#setRange(from, to);
+      },
+      onCancel: () => {
+        this.#range.close();
+        this.#windows.focus("custom");
+      },
+    });
     this.element = h("section", { class: "chart", "aria-label": "Chart" },
-      h("div", { class: "chart-head" }, this.#title, this.#back),
-      h("div", { class: "chart-tools" }, metrics.group, windows.group),
-      this.#canvas, this.#legend, this.#message);
-    this.#canvas.setAttribute("role", "img");
-    new ResizeObserver(() => this.#plot?.setSize({ width: this.#canvas.clientWidth, height: HEIGHT })).observe(this.#canvas);
+      h("div", { class: "chart-head" }, this.#title, this.#leave),
+      h("div", { class: "chart-tools" }, this.#metrics.element, this.#windows.element),
+      this.#range.element, this.#shapes.element,
+      this.#stale, this.#canvas, this.#message,
+      h("div", { class: "chart-actions" }, this.#state, this.#back, this.#pause, this.#csv,
+        h("button", { type: "button", class: "button", title: "Save the chart as a picture", onclick: () => this.#savePicture() }, "PNG"),
+        copyButton("Copy link", () => location.href)));
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && this.#choice) this.#ask(0);
+    });
   }
 
-  /** Shows a serf, or one of its pods when `pod` is given; null stops the refresh. */
-  show(subject, { metric, window } = {}) {
-    this.#subject = subject;
-    if (METRICS.some(({ id }) => id === metric)) this.#metric = metric;
-    if (WINDOWS.includes(window)) this.#window = window;
-    this.#restart();
+  /**
+   * Shows `{node, pods, metric, window, from, to, shape, hide, at}` (see panel_view.js; `at` null means now); null stops
+   * all questions.
+   */
+  show(choice) {
+    if (choice === null) {
+      this.#choice = null;
+      this.#stop();
+      return;
+    }
+    const { node, pods, metric, window, from, to, shape, hide, at } = choice;
+    const before = this.#choice;
+    const next = {
+      node, pods, from, hide, to: from === null ? null : to, at: at ?? null,
+      metric: metric in METRICS || metric === ALL ? metric : "cpu",
+      window: window in WINDOWS ? window : "5m",
+      shape: SHAPES.includes(shape) ? shape : "lines",
+    };
+    if (before !== null && JSON.stringify(before) === JSON.stringify(next)) return;
+    this.#choice = next;
+    if (before?.node !== node) this.#returns = [];
+    this.#showTools();
+    this.#arrangeCards();
+    const moved = before !== null && before.at !== next.at;
+    if (before !== null && JSON.stringify({ ...before, hide }) === JSON.stringify(next)) this.#cards.forEach((card) => card.hide(hide));
+    else this.#ask(moved ? PATIENCE_MS : 0);
+  }
+
+  /** Says since when the sources of the samples are silent; "" while they are not. */
+  setStale(text) {
+    this.#stale.hidden = text === "";
+    setText(this.#stale, text);
   }
 
   restyle() {
-    this.#drawn = "";
-    if (this.#subject) this.#restart();
+    for (const card of this.#cards) card.restyle();
   }
 
-  #choose(choice) {
-    if (choice.metric) this.#metric = choice.metric;
-    if (choice.window) this.#window = choice.window;
-    this.#onChange({ metric: this.#metric, window: this.#window });
-    this.#restart();
+  #showTools() {
+    const { node, pods, metric, window, from, to, shape, at } = this.#choice;
+    const names = pods.length === 1 ? podKey(pods[0]) : pods.length > 1 ? `${pods.length} pods of ${node}` : `${node}: ${SHAPE_TITLES[shape].toLowerCase()}`;
+    setText(this.#title, names);
+    this.#leave.hidden = pods.length === 0;
+    this.#metrics.choose(metric);
+    this.#windows.choose(from === null ? window : "custom");
+    this.#shapes.choose(metric === ALL ? shape : shapeOf(this.#choice, metric));
+    this.#shapes.element.hidden = pods.length > 0;
+    this.#shapes.disable(["namespace", "pod"], metric === "psi", "Pressures do not add up to a whole");
+    this.#back.hidden = from === null;
+    const live = isLive(this.#choice);
+    this.#pause.hidden = !live;
+    let state = "Live, every 5 s";
+    if (!live && from === null) state = `Ends at ${time(at)}, the time that is shown`;
+    else if (!live) state = "A fixed range, not refreshed";
+    else if (to === null && from !== null) state = "From a fixed time until now, every 5 s";
+    setText(this.#state, state);
+    this.#state.classList.toggle("refreshed", live);
+    this.#csv.replaceChildren(...this.#shownMetrics().map((id) => {
+      const { path, parameters } = questionOf(this.#choice, id);
+      parameters.set("format", "csv");
+      const title = metric === ALL ? `CSV ${METRICS[id].title}` : "CSV";
+      return h("a", { class: "button", href: `${path}?${parameters}`, download: this.#file(id, "csv") }, title);
+    }));
   }
 
-  #restart() {
+  #shownMetrics() {
+    return this.#choice.metric === ALL ? Object.keys(METRICS) : [this.#choice.metric];
+  }
+
+  #arrangeCards() {
+    const metrics = this.#shownMetrics();
+    const { node, pods, shape } = this.#choice;
+    const key = JSON.stringify([metrics, node, pods, shape]);
+    if (key === this.#kept) return;
+    this.#kept = key;
+    this.#cards = metrics.map((metric) => new ChartCard({
+      metric, title: METRICS[metric].title, height: metrics.length > 1 ? SMALL_HEIGHT : HEIGHT,
+      onZoom: (from, to) => {
+        const range = fitting(from, to);
+        this.#setRange(range.from, range.to);
+      },
+      onToggle: (id) => {
+        const { hide } = this.#choice;
+        this.#onChange({ hide: hide.includes(id) ? hide.filter((other) => other !== id) : [...hide, id] });
+      },
+    }));
+    this.#canvas.classList.toggle("many", metrics.length > 1);
+    this.#canvas.replaceChildren(...this.#cards.map(({ element }) => element));
+  }
+
+  #chooseWindow(window) {
+    this.#range.close();
+    this.#returns = [];
+    this.#onChange({ window, from: null, to: null });
+  }
+
+  #openRange() {
+    const range = this.#shownRange();
+    this.#range.open(range.from, this.#choice.from !== null && this.#choice.to === null ? null : range.to);
+  }
+
+  /** The range that the drawings show, or would show. */
+  #shownRange() {
+    const drawn = this.#cards.find(({ series }) => series !== null)?.series;
+    const { from, to } = rangeOf(this.#choice);
+    const end = to ?? Math.floor(Date.now() / 1000);
+    return drawn ? { from: drawn.from, to: drawn.to } : { from: from ?? end - WINDOWS[this.#choice.window], to: end };
+  }
+
+  #setRange(from, to) {
+    const { window, from: oldFrom, to: oldTo } = this.#choice;
+    this.#returns.push({ window, from: oldFrom, to: oldTo });
+    this.#onChange({ from, to });
+  }
+
+  /** Leaves a range for the one before it; one that came with the address for its window. */
+  #goBack() {
+    this.#onChange(this.#returns.pop() ?? { from: null, to: null });
+  }
+
+  #hold() {
+    const { from, to } = this.#shownRange();
+    this.#setRange(Math.floor(from), Math.floor(to));
+  }
+
+  #stop() {
     clearTimeout(this.#timer);
     this.#request?.abort();
-    if (!this.#subject) return;
-    const { node, pod } = this.#subject;
-    setText(this.#title, pod ? `${pod.namespace}/${pod.name}` : `${node}: emulated and real`);
-    this.#back.hidden = !pod;
-    for (const [id, button] of this.#metricButtons) button.setAttribute("aria-pressed", String(id === this.#metric));
-    for (const [id, button] of this.#windowButtons) button.setAttribute("aria-pressed", String(id === this.#window));
-    this.#refresh();
+  }
+
+  #ask(delay) {
+    this.#stop();
+    this.#timer = setTimeout(() => this.#refresh(), delay);
   }
 
   async #refresh() {
+    if (document.hidden) return;
     const request = new AbortController();
     this.#request = request;
+    const choice = this.#choice;
+    for (const card of this.#cards) card.wait();
+    const results = await Promise.all(this.#cards.map((card) => this.#fill(card, choice, request)));
+    if (request.signal.aborted) return;
+    setText(this.#message, results.find((text) => text) ?? "");
+    // A fixed range has all its samples, unless the question failed.
+    if (isLive(choice) || results.some((text) => text)) this.#timer = setTimeout(() => this.#refresh(), REFRESH_MS);
+  }
+
+  /** The words for what went wrong, "" where nothing did. What was drawn stays. */
+  async #fill(card, choice, request) {
+    const { path, parameters } = questionOf(choice, card.metric);
     try {
-      const question = { ...this.#subject, metric: this.#metric, window: this.#window };
-      const [uPlot, answer] = await Promise.all([plot(), series(question, request.signal)]);
-      if (request.signal.aborted) return;
-      this.#draw(uPlot, answer);
+      const [uPlot, answer] = await Promise.all([loadPlotLibrary(), get(path, parameters, request.signal)]);
+      if (!request.signal.aborted) card.draw(uPlot, answer, choice);
+      return "";
     } catch (error) {
-      if (request.signal.aborted) return;
-      // What was drawn stays: the message says that it is old.
-      setText(this.#message, error.hint === undefined ? "The chart package is not installed; see the message above." : `${error.message} ${error.hint}`);
+      if (request.signal.aborted) return "";
+      card.fail();
+      if (error.hint === undefined) console.error(error);
+      return error.hint === undefined ? "The chart cannot be drawn: its package is not installed, see the message above." : `${error.message} ${error.hint}`;
     }
-    this.#timer = setTimeout(() => this.#refresh(), REFRESH_MS);
   }
 
-  #draw(uPlot, answer) {
-    const names = Object.keys(answer.datasets);
-    const values = names.map((name) => answer.datasets[name].values);
-    const data = [answer.datasets[names[0]].timestamps, ...values];
-    const unit = UNITS[answer.unit] ?? answer.unit;
-    const drawn = JSON.stringify([this.#subject, answer.metric, answer.window]);
-    if (this.#plot === null || drawn !== this.#drawn) {
-      this.#plot?.destroy();
-      this.#plot = new uPlot(this.#options(names, unit, answer.window), data, this.#canvas);
-      this.#drawn = drawn;
-    } else {
-      this.#plot.setData(data);
-    }
-    this.#showLegend(names, data, unit, null);
-    const empty = values.every((list) => list.every((value) => value === null));
-    setText(this.#message, empty ? "Prometheus has no samples in this window yet." : "");
-    this.#canvas.setAttribute("aria-label", this.#legend.innerText.replace(/\s+/g, " "));
+  #file(metric, ending) {
+    const { node, pods, window, from, shape } = this.#choice;
+    const subject = pods.length === 1 ? [pods[0].namespace, pods[0].name] : pods.length > 1 ? ["pods"] : shape === "lines" ? [] : [shape];
+    return fileName([node, ...subject, metric, from === null ? window : String(Math.round(from))], ending);
   }
 
-  #options(names, unit, window) {
-    const grid = { stroke: colour("line"), width: 1 };
-    const axis = { stroke: colour("muted"), grid, ticks: grid, font: `12px ${getComputedStyle(document.body).fontFamily}` };
-    const shortTime = (seconds) => (window === "5m" ? time(seconds) : time(seconds).slice(0, 5));
-    return {
-      width: this.#canvas.clientWidth,
-      height: HEIGHT,
-      legend: { show: false },
-      cursor: { y: false, drag: { x: false, y: false } },
-      scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 1) * 1.1)] } },
-      axes: [
-        { ...axis, space: 76, values: (_plot, splits) => splits.map(shortTime) },
-        { ...axis, size: 52, values: (_plot, splits) => splits.map((value) => `${value.toLocaleString("en")}`) },
-      ],
-      series: [
-        {},
-        ...names.map((name) => ({
-          stroke: colour(DATASETS[name].stroke), dash: DATASETS[name].dash, width: 2, spanGaps: false, points: { show: false },
-        })),
-      ],
-      hooks: { setCursor: [(chart) => this.#showLegend(names, chart.data, unit, chart.cursor.idx)] },
-    };
-  }
-
-  #showLegend(names, data, unit, index) {
-    const entries = names.map((name, at) => {
-      const values = data[at + 1];
-      const value = index === null || index === undefined ? values.findLast((item) => item !== null) : values[index];
-      const known = value !== null && value !== undefined;
-      return h("div", { class: `series ${DATASETS[name].stroke}` }, h("dt", {}, DATASETS[name].name), h("dd", {}, known ? `${number(value)} ${unit}` : MISSING));
-    });
-    const at = index === null || index === undefined ? "now" : time(data[0][index]);
-    this.#legend.replaceChildren(...entries, h("div", {}, h("dt", {}, "at"), h("dd", {}, at)));
+  async #savePicture() {
+    const drawn = this.#cards.filter(({ plot }) => plot.canvas !== null);
+    if (drawn.length === 0) return;
+    const blob = await pictureOf(this.#title.textContent, drawn.map((card) => card.forPicture(this.#choice.hide)));
+    save(blob, this.#file(this.#choice.metric, "png"));
   }
 }

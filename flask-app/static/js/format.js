@@ -17,6 +17,15 @@ export function number(value) {
   return digits(value, Math.abs(value) < 10 ? 1 : 0);
 }
 
+/** A value in a chart, with three digits or more: 0.046 → "0.05", 4.2 → "4.20", 42.71 → "42.7", −1234 → "−1,234". */
+export function figure(value) {
+  if (value === null || value === undefined) return MISSING;
+  const size = Math.abs(value);
+  const decimals = size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
+  const text = digits(size, decimals);
+  return value < 0 && Number(text.replaceAll(",", "")) > 0 ? `−${text}` : text;
+}
+
 export function withUnit(value, unit) {
   return value === null || value === undefined ? MISSING : `${number(value)} ${unit}`;
 }
@@ -53,9 +62,9 @@ export function dateTime(seconds) {
   return `${day.format(new Date(seconds * 1000))} ${time(seconds)}`;
 }
 
-/** "2026-11-22T05:16:38Z" → "3 h". */
+/** "2026-11-22T05:16:38Z", or milliseconds since the epoch, → "3 h". */
 export function age(timestamp, now = Date.now()) {
-  const seconds = Math.max(0, (now - Date.parse(timestamp)) / 1000);
+  const seconds = Math.max(0, (now - new Date(timestamp).getTime()) / 1000);
   if (!Number.isFinite(seconds)) return MISSING;
   if (seconds < 120) return `${Math.floor(seconds)} s`;
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;

@@ -1,5 +1,7 @@
 /** What is shown, kept in the address after `#`, so that a link, a reload and the back button bring it back. */
 
+import { parsePod, podKey } from "./panel_view.js";
+
 const word = (fallback) => ({ fallback, read: (text) => text, write: (value) => value });
 const list = { fallback: [], read: (text) => text.split(",").filter(Boolean), write: (values) => values.join(",") };
 const epoch = {
@@ -7,14 +9,8 @@ const epoch = {
   read: (text) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : null),
   write: (seconds) => String(Math.round(seconds)),
 };
-const podName = {
-  fallback: null,
-  read: (text) => {
-    const [namespace, name] = text.split("/");
-    return namespace && name ? { namespace, name } : null;
-  },
-  write: ({ namespace, name }) => `${namespace}/${name}`,
-};
+const podName = { fallback: null, read: parsePod, write: podKey };
+const podNames = { fallback: [], read: (text) => text.split(",").map(parsePod).filter(Boolean), write: (pods) => pods.map(podKey).join(",") };
 const ofNode = (field) => ({ ...field, within: "node" });
 
 /**
@@ -26,6 +22,13 @@ const FIELDS = {
   pod: ofNode(podName),
   metric: ofNode(word("cpu")),
   window: ofNode(word("5m")),
+  // The panel's tab; more pods in one chart (the first is `pod`); a fixed range, how the series are shown, and which are hidden.
+  tab: ofNode(word(null)),
+  pods: { ...podNames, within: "pod" },
+  from: ofNode(epoch),
+  to: { ...epoch, within: "from" },
+  shape: ofNode(word("lines")),
+  hide: ofNode(list),
   // The whole page: the measure that colours it, graph or table, the graph's layout, what is searched and filtered.
   measure: word("cpu"),
   view: word("graph"),

@@ -1,41 +1,63 @@
-/** The panel beside the graph: one node of the topology in detail. */
+/** The panel beside the graph: one node of the topology in detail, in tabs when it is a serf. */
 
-import { clusterInfo } from "./api.js";
-import { Chart } from "./chart.js";
 import { byId, h, setText } from "./dom.js";
-import { age, cpu, memory, percent, time, watts } from "./format.js";
-import { STATES, isSerf, levelOf, loadStaleSince } from "./nodes.js";
-import { PodTable } from "./pods.js";
+import { time } from "./format.js";
+import { STATES, isSerf, loadStaleSince } from "./nodes.js";
+import { ClusterTab } from "./panel_cluster.js";
+import { ConfigTab } from "./panel_config.js";
+import { EventsTab } from "./panel_events.js";
+import { HealthTab } from "./panel_health.js";
+import { links, plainNode } from "./panel_links.js";
+import { OverviewTab } from "./panel_overview.js";
+import { PodsTab } from "./panel_pods.js";
+import { chosenTab, choosing } from "./panel_view.js";
+import { resizable } from "./panel_width.js";
+import { Chart } from "./chart.js";
+import { Tabs } from "./tabs.js";
 
-const REFRESH_MS = 5000;
-const MEASURES = [
-  { id: "cpu", title: "CPU", text: percent },
-  { id: "memory", title: "Memory", text: percent },
-  { id: "psi", title: "PSI", text: percent },
-  { id: "power", title: "Power", text: watts },
-];
+const CLOSED = { node: null, pod: null };
 
 export class Panel {
   #element = byId("panel");
   #topology = null;
-  #view = { node: null, pod: null, metric: "cpu", window: "5m" };
-  #timer = null;
-  #request = null;
-  #parts = null;
+  #view = { ...CLOSED };
+  #drawn = null;
+  #key = "";
+  #shownTab = null;
+  #tabs;
+  #views;
   #chart;
-  #pods;
   #onChange;
+  #state = h("span", { class: "badge" });
+  #name = h("h2");
+  #notes = h("p", { class: "notice warning", hidden: true });
+  #body = h("div", { class: "panel-body" });
 
   /** `onChange(view)` when the user goes to another node or pod, or chooses another chart; `view.node` null closes. */
   constructor({ onChange }) {
     this.#onChange = onChange;
-    this.#chart = new Chart({
-      onChange: (choice) => this.#onChange({ ...this.#view, ...choice }),
-      onBack: () => this.#onChange({ ...this.#view, pod: null }),
+    const go = (fields) => this.#onChange({ ...this.#view, ...fields });
+    this.#chart = new Chart({ onChange: go, onLeave: () => go({ ...choosing([]), tab: "overview" }) });
+    const choose = (pods, tab = "pods") => go({ ...choosing(pods), tab, hide: [] });
+    this.#views = {
+      overview: new OverviewTab({ chart: this.#chart, onPod: (pod) => choose([pod]), onTab: (tab) => go({ tab }) }),
+      pods: new PodsTab({ chart: this.#chart, onChoose: choose }),
+      cluster: new ClusterTab({ onNamespace: (name) => this.#showNamespace(name), onPods: (name) => this.#showPodsOf(name) }),
+      events: new EventsTab({ onPod: (pod) => choose([pod]) }),
+      health: new HealthTab(),
+      config: new ConfigTab(),
+    };
+    const titles = { overview: "Overview", pods: "Pods", cluster: "Cluster", events: "Events", health: "Health", config: "Config" };
+    this.#tabs = new Tabs({
+      label: "Details of the serf",
+      tabs: Object.entries(this.#views).map(([id, { element }]) => ({ id, title: titles[id], element })),
+      onChoose: (tab) => go({ tab }),
     });
-    this.#pods = new PodTable({ onOpen: ({ namespace, name }) => this.#onChange({ ...this.#view, pod: { namespace, name } }) });
+    const close = h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => go(CLOSED) }, "✕");
+    const header = h("header", { class: "panel-head" }, h("div", { class: "panel-title" }, this.#name, this.#state, close), this.#tabs.list);
+    this.#element.replaceChildren(resizable(this.#element), header, this.#notes, this.#body);
     this.#element.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#onChange({ ...this.#view, node: null, pod: null });
+      if (event.key === "Escape" && !event.defaultPrevented) go(CLOSED);
     });
   }
 
@@ -44,21 +66,17 @@ export class Panel {
     const other = view.node !== this.#view.node;
     this.#view = view;
     if (other) {
-      this.#stop();
+      this.#leave();
+      this.#drawn = null;
       this.#element.hidden = view.node === null;
       document.body.classList.toggle("with-panel", view.node !== null);
-      this.#parts = null;
-      if (view.node !== null && this.#topology) this.#open();
-    } else if (this.#parts?.serf) {
-      this.#showChart();
     }
+    if (view.node !== null && this.#topology) this.#open();
   }
 
   update(topology) {
     this.#topology = topology;
-    if (this.#view.node === null) return;
-    if (this.#parts === null) this.#open();
-    this.#showLive();
+    if (this.#view.node !== null) this.#open();
   }
 
   restyle() {
@@ -75,146 +93,87 @@ export class Panel {
 
   #open() {
     const node = this.#node();
-    const close = h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => this.#onChange({ ...this.#view, node: null, pod: null }) }, "✕");
-    if (!node) {
-      this.#parts = { serf: false };
-      this.#element.replaceChildren(h("header", {}, h("h2", {}, this.#view.node), close), h("p", { class: "hint" }, "The topology has no node of this name."));
+    const kind = node === undefined ? "unknown" : isSerf(node) ? "serf" : "plain";
+    if (this.#drawn !== kind) {
+      this.#drawn = kind;
+      this.#key = "";
+      setText(this.#name, this.#view.node);
+      this.#tabs.list.hidden = kind !== "serf";
+      this.#state.hidden = kind === "unknown";
+      this.#body.replaceChildren(...(kind === "serf" ? this.#tabs.panels : []));
+      this.#body.scrollTop = 0;
+    }
+    if (kind === "unknown") {
+      this.#notes.hidden = true;
+      this.#body.replaceChildren(h("p", { class: "hint" }, "The topology has no node of this name."));
       return;
     }
-    const state = h("span", { class: "badge" });
-    const message = h("p", { class: "notice warning", hidden: true });
-    const tiles = h("dl", { class: "tiles" }, MEASURES.map(({ title }) => h("div", { class: "tile" }, h("dt", {}, title), h("dd"), h("div", { class: "meter", "aria-hidden": "true" }, h("span")))));
-    const cluster = h("section", { class: "cluster" });
-    this.#parts = { serf: isSerf(node), state, message, tiles, cluster, failed: h("p", { class: "notice error", hidden: true }), key: "" };
-    const serf = [tiles, this.#chart.element, this.#parts.failed, this.#pods.element, cluster];
-    this.#element.replaceChildren(
-      h("header", {}, h("h2", {}, node.name), state, close),
-      message,
-      ...(isSerf(node) ? serf : [h("p", { class: "muted" }, `${node.role}, kind ${node.kind}`)]),
-      this.#neighbours(node));
-    this.#element.scrollTop = 0;
-    this.#pods.filterBy("");
-    this.#pods.update([]);
-    this.#showLive();
-    if (isSerf(node)) {
-      this.#showChart();
-      this.#refresh();
+    this.#showState(node);
+    if (kind === "plain") this.#showPlain(node);
+    else this.#showTab(node);
+  }
+
+  #showPlain(node) {
+    const key = JSON.stringify([node, this.#topology.links.filter((link) => link.endpoints.some((end) => end.node === node.name))]);
+    if (key === this.#key) return;
+    this.#key = key;
+    this.#body.replaceChildren(plainNode(node), links(node, this.#topology, (name) => this.#goTo(name)));
+  }
+
+  #goTo(name) {
+    this.#onChange({ ...this.#view, ...choosing([]), node: name, tab: null });
+  }
+
+  #showTab(node) {
+    const tab = chosenTab(this.#view);
+    if (tab !== this.#shownTab) {
+      this.#leave();
+      this.#shownTab = tab;
+      this.#tabs.choose(tab);
+      this.#body.scrollTop = 0;
+      this.#views[tab].open(node, this.#view);
     }
+    this.#chart.setStale(staleText(node, this.#topology));
+    this.#views[tab].show({ node, view: this.#view, topology: this.#topology, onNode: (name) => this.#goTo(name) });
   }
 
-  #stop() {
-    clearTimeout(this.#timer);
-    this.#request?.abort();
-    this.#chart.show(null);
+  #leave() {
+    this.#views[this.#shownTab]?.close();
+    this.#shownTab = null;
   }
 
-  #showChart() {
-    const { node, pod, metric, window } = this.#view;
-    this.#chart.show(this.#node()?.state === "absent" ? null : { node, pod }, { metric, window });
-    this.#chart.element.hidden = this.#node()?.state === "absent";
-    this.#pods.element.hidden = this.#chart.element.hidden;
-    this.#pods.choose(pod);
-  }
-
-  /** What the topology knows of the node: its state and load. */
-  #showLive() {
-    const node = this.#node();
-    if (!node || !this.#parts?.state) return;
-    const { state, message, tiles } = this.#parts;
-    state.className = `badge state-${node.state}`;
-    setText(state, STATES[node.state]);
+  /** What the topology knows of the node, and since when what it says is old. */
+  #showState(node) {
+    this.#state.className = `badge state-${node.state}`;
+    setText(this.#state, STATES[node.state] ?? node.state);
     const notes = [];
-    if (node.message) notes.push(node.message);
-    if (node.stale_since && node.state !== "connecting") notes.push(`Stale since ${time(node.stale_since)}.`);
+    if (node.message) notes.push(`${node.message[0].toUpperCase()}${node.message.slice(1).replace(/\.$/, "")}.`);
+    if (node.stale_since && node.state !== "connecting") notes.push(`The API server's part is stale since ${time(node.stale_since)}.`);
     if (loadStaleSince(node)) notes.push(`Load stale since ${time(loadStaleSince(node))}.`);
-    message.hidden = notes.length === 0;
-    setText(message, notes.join(" "));
-    if (!this.#parts.serf) return;
-    [...tiles.children].forEach((tile, index) => {
-      const { id, text } = MEASURES[index];
-      const value = node.load?.[id] ?? null;
-      tile.className = `tile level-${levelOf(node, id)}`;
-      setText(tile.children[1], text(value));
-      tile.lastElementChild.hidden = id === "power";
-      tile.lastElementChild.firstElementChild.style.width = `${Math.min(100, value ?? 0)}%`;
-    });
-  }
-
-  async #refresh() {
-    const request = new AbortController();
-    this.#request = request;
-    const { failed } = this.#parts;
-    if (this.#node()?.state !== "absent") {
-      try {
-        const info = await clusterInfo(this.#view.node, request.signal);
-        if (request.signal.aborted) return;
-        failed.hidden = true;
-        this.#pods.update(info.pods);
-        this.#pods.choose(this.#view.pod);
-        this.#showCluster(info);
-      } catch (error) {
-        if (request.signal.aborted) return;
-        failed.hidden = false;
-        setText(failed, `${error.message} ${error.hint ?? ""}`);
-      }
-    }
-    this.#timer = setTimeout(() => this.#refresh(), REFRESH_MS);
-  }
-
-  #showCluster({ cluster, nodes, namespaces, values_from: source }) {
-    const key = JSON.stringify([cluster, nodes, namespaces, source]);
-    if (key === this.#parts.key) return;
-    this.#parts.key = key;
-    const facts = [
-      ["Kubernetes", cluster.version],
-      ["API server", cluster.server],
-      ["Exporter", cluster.exporter],
-      ["Pod values from", source === "prometheus" ? "Prometheus" : "the pods' annotations (Prometheus has none)"],
-    ];
-    this.#parts.cluster.replaceChildren(
-      h("h3", {}, "Cluster"),
-      h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
-      h("h3", {}, "Kubernetes nodes ", h("span", { class: "muted" }, String(nodes.length))),
-      h("ul", { class: "kube-nodes" }, nodes.map(kubeNode)),
-      h("h3", {}, "Namespaces ", h("span", { class: "muted" }, String(namespaces.length))),
-      h("ul", { class: "chips" }, namespaces.map((namespace) => h("li", {},
-        h("button", { type: "button", title: `${namespace.phase}, ${age(namespace.created)} old`, onclick: () => this.#showNamespace(namespace.name) },
-          namespace.name, h("span", { class: "count" }, String(namespace.pods)))))));
+    if ((this.#view.at ?? null) !== null && isSerf(node) && chosenTab(this.#view) !== "overview") notes.push("Loads and charts are of the time that is shown, all else is as it is now.");
+    this.#notes.hidden = notes.length === 0;
+    setText(this.#notes, notes.join(" "));
   }
 
   #showNamespace(name) {
-    this.#pods.filterBy(`${name}/`);
-    this.#pods.element.scrollIntoView({ block: "nearest" });
+    this.#views.pods.filterBy({ namespace: name });
+    this.#onChange({ ...this.#view, ...choosing([]), tab: "pods" });
   }
 
-  #neighbours(node) {
-    const links = this.#topology.links.filter((link) => link.endpoints.some((end) => end.node === node.name));
-    if (links.length === 0) return null;
-    const rows = links.map((link) => {
-      const [own, other] = link.endpoints[0].node === node.name ? link.endpoints : [...link.endpoints].reverse();
-      return h("li", {}, h("span", { class: "interface" }, own.interface), " — ",
-        h("button", { type: "button", class: "link", onclick: () => this.#onChange({ ...this.#view, node: other.node, pod: null }) }, other.node),
-        h("span", { class: "interface" }, `:${other.interface}`));
-    });
-    return h("section", {}, h("h3", {}, "Links ", h("span", { class: "muted" }, String(links.length))), h("ul", { class: "links" }, rows));
+  #showPodsOf(node) {
+    this.#views.pods.filterBy({ node });
+    this.#onChange({ ...this.#view, ...choosing([]), tab: "pods" });
   }
 }
 
-function kubeNode({ name, ready, unschedulable, capacity, requested }) {
-  const use = (title, part, whole, text) => h("div", { class: "use" },
-    h("span", {}, `${title} ${text(part)} of ${text(whole)}`),
-    h("div", { class: "meter", "aria-hidden": "true" }, meterBar(part, whole)));
-  return h("li", {},
-    h("div", {}, h("strong", {}, name), " ", h("span", { class: `badge state-${ready ? "ready" : "unreachable"}` }, ready ? "Ready" : "Not ready"),
-      unschedulable ? h("span", { class: "badge" }, "Cordoned") : null),
-    h("div", { class: "uses" },
-      use("CPU requested", requested.cpu_millicores, capacity.cpu_millicores, cpu),
-      use("Memory requested", requested.memory_mi, capacity.memory_mi, memory),
-      use("Pods", requested.pods, capacity.pods, String)));
-}
-
-function meterBar(part, whole) {
-  const bar = h("span");
-  bar.style.width = `${whole > 0 ? Math.min(100, (100 * part) / whole) : 0}%`;
-  return bar;
+/** Since when a chart gets no new samples, and of whom; "" while it does. */
+function staleText(node, { prometheus }) {
+  if (prometheus.state === "unreachable") {
+    return `Stale since ${time(prometheus.stale_since)}: Prometheus does not answer. What is drawn is from before.`;
+  }
+  if (node.target_up === false) {
+    const since = node.load?.stale_since;
+    return `${since ? `Stale since ${time(since)}` : "Stale"}: the exporter of ${node.name} does not answer Prometheus. The gap grows until it does.`;
+  }
+  return "";
 }
