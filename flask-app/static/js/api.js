@@ -82,3 +82,9 @@ export const serfHealth = (node, signal) => get(`/api/node/${segment(node)}/heal
 
 /** The emulation config of a serf, time series left out. */
 export const emulationConfig = (node, signal) => get(`/api/node/${segment(node)}/emulation-config`, {}, signal);
+
+/** Where users have put the nodes: `{topology, positions: {name: {x, y}}}`. */
+export const positions = () => get("/api/positions");
+/** Replaces all positions by `{name: {x, y}}`. */
+export const putPositions = (all) => put("/api/positions", { positions: all });
+export const forgetPositions = () => del("/api/positions");

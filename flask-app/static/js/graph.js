@@ -1,136 +1,118 @@
 /** The topology as a graph on a canvas. The library is loaded on demand, so that the page says so where it is missing. */
 
-import { byId, h } from "./dom.js";
-import { percent, watts } from "./format.js";
+import { Arrangement } from "./arrangement.js";
+import { byId } from "./dom.js";
+import { Expansion } from "./expansion.js";
+import { insideTip, linkTip, nodeTip, setUpHover } from "./graph_hover.js";
+import { setUpKeys } from "./graph_keys.js";
+import { Motion } from "./graph_motion.js";
+import { stylesheet } from "./graph_style.js";
+import { GraphTools } from "./graph_tools.js";
 import { icon } from "./icons.js";
-import { place } from "./layouts.js";
 import { STATES, caption, isSerf, levelOf, loadStaleSince, matches, ringOf } from "./nodes.js";
+import { download, pngBlob, svgBlob } from "./picture.js";
+import { Positions } from "./positions.js";
 import { colour } from "./theme.js";
 
+// Nodes and links together; above, what is drawn is simpler.
 const LARGE = 300;
 const LARGEST_FIT = 1.3;
-const LEVEL_CLASSES = "level-green level-amber level-red level-none";
-const STATE_CLASSES = "state-ready state-connecting state-unreachable state-absent state-unmanaged state-unknown";
+const MARKS = ["hovered", "selected", "focused", "dimmed", "expanded"];
 
-function style() {
-  const text = colour("text");
-  const font = getComputedStyle(document.body).fontFamily;
-  const level = (name) => ({
-    "background-color": colour(`${name}-tint`),
-    "pie-1-background-color": colour(name),
-    "pie-2-background-color": colour(`${name}-track`),
-  });
-  return [
-    {
-      selector: "node",
-      style: {
-        label: "data(label)", color: text, "font-family": font, "font-size": 15, "font-weight": 600,
-        "text-wrap": "wrap", "text-valign": "center", "text-halign": "center", "line-height": 1.25,
-        "min-zoomed-font-size": 7, width: 92, height: 92, "background-color": colour("surface"),
-        "outline-width": 0, "overlay-opacity": 0,
-      },
-    },
-    {
-      selector: "node.serf",
-      style: {
-        "pie-size": "100%", "pie-hole": "84%", "pie-1-background-size": "data(ring)", "pie-2-background-size": "data(rest)",
-        "border-width": 0,
-      },
-    },
-    {
-      selector: "node.other",
-      style: {
-        shape: "round-rectangle", width: 64, height: 64, "background-image": "data(icon)", "background-fit": "contain",
-        "background-width": "70%", "background-height": "70%", "border-width": 1.5, "border-color": colour("line-strong"),
-        "text-valign": "bottom", "text-margin-y": 6, "font-weight": 500,
-      },
-    },
-    ...["green", "amber", "red", "none"].map((name) => ({ selector: `node.level-${name}`, style: level(name) })),
-    {
-      selector: "node.state-absent",
-      style: {
-        "background-color": colour("surface"), "border-width": 2, "border-style": "dashed", "border-color": colour("line-strong"),
-        "pie-1-background-opacity": 0, "pie-2-background-opacity": 0, color: colour("muted"), "font-weight": 400,
-      },
-    },
-    {
-      selector: "node.state-unreachable",
-      style: { "border-width": 3, "border-style": "dashed", "border-color": colour("red") },
-    },
-    { selector: "node.stale", style: { "pie-1-background-opacity": 0.35 } },
-    {
-      selector: "edge",
-      style: {
-        width: 2.5, "line-color": colour("line-strong"), "curve-style": "bezier", "overlay-opacity": 0,
-        "source-label": "", "target-label": "", "font-family": font, "font-size": 12, color: text,
-        "source-text-offset": 24, "target-text-offset": 24, "text-background-color": colour("canvas"),
-        "text-background-opacity": 0.9, "text-background-padding": 2, "min-zoomed-font-size": 6,
-      },
-    },
-    { selector: "edge.absent", style: { "line-style": "dashed", "line-color": colour("line") } },
-    { selector: "edge.down", style: { "line-style": "dashed", "line-color": colour("red") } },
-    {
-      selector: "edge.shown",
-      style: { width: 3.5, "line-color": colour("accent"), "source-label": "data(from)", "target-label": "data(to)", "z-index": 9 },
-    },
-    { selector: ".dimmed", style: { opacity: 0.18 } },
-    { selector: "node.hovered", style: { "underlay-color": colour("accent"), "underlay-opacity": 0.15, "underlay-padding": 8, "underlay-shape": "ellipse" } },
-    {
-      selector: "node.selected",
-      style: { "underlay-color": colour("accent"), "underlay-opacity": 0.35, "underlay-padding": 9, "underlay-shape": "ellipse" },
-    },
-  ];
-}
-
-/** Loads the library and returns the graph, or throws the error of the import. */
+/**
+ * Loads the library and returns the graph, or throws the error of the import. `onSelect(name, pod)` is called with a node's
+ * name (null for none) and, for a pod in an expanded serf, with `{namespace, name}`; `onLayout(id)` with a layout's id or null.
+ */
 export async function createGraph(options) {
-  const { default: cytoscape } = await import("/vendor/cytoscape.js");
-  return new Graph(cytoscape, options);
+  const [{ default: cytoscape }, saved] = await Promise.all([import("/vendor/cytoscape.js"), Positions.load()]);
+  return new Graph(cytoscape, saved, options);
 }
 
 class Graph {
   #cy;
-  #shape = "";
-  #selected = null;
+  #motion;
+  #arrangement;
+  #expansion;
+  #positions;
+  #tools;
   #container = byId("graph");
+  #topology = { name: "", nodes: [], links: [] };
   #nodes = new Map();
+  #shape = "";
+  #large = false;
+  #saved;
+  #layout = null;
+  #selected = null;
   #filter = {};
+  #wanted = "";
+  // Whether the user has chosen what part of the graph is seen.
+  #looking = false;
+  #moving = Promise.resolve();
+  #onSelect;
+  #onLayout;
 
-  constructor(cytoscape, { onSelect }) {
+  constructor(cytoscape, saved, { onSelect, onLayout = () => {} }) {
+    this.#saved = saved;
+    this.#onSelect = onSelect;
+    this.#onLayout = onLayout;
     this.#cy = cytoscape({
-      container: this.#container, style: style(), minZoom: 0.1, maxZoom: 3, boxSelectionEnabled: false,
+      container: this.#container, style: stylesheet(), minZoom: 0.05, maxZoom: 5, boxSelectionEnabled: false,
       selectionType: "single", autounselectify: true,
     });
-    this.#cy.on("tap", "node", (event) => onSelect(event.target.id()));
-    this.#cy.on("tap", (event) => event.target === this.#cy && onSelect(null));
-    this.#setUpHover();
-    let width = 0;
-    new ResizeObserver(() => {
-      this.#cy.resize();
-      if (Math.abs(this.#container.clientWidth - width) > 40) this.fit();
-      width = this.#container.clientWidth;
-    }).observe(this.#container);
-    byId("zoom-in").addEventListener("click", () => this.#zoom(1.25));
-    byId("zoom-out").addEventListener("click", () => this.#zoom(0.8));
-    byId("fit").addEventListener("click", () => this.fit());
+    this.#motion = new Motion(this.#cy);
+    this.#tools = new GraphTools({
+      zoom: (factor) => this.#zoom(factor), fit: () => this.fit(), layout: (id) => this.#onLayout(id), reset: () => this.#reset(),
+      expand: () => this.#toggle(this.#serfOf(this.#selected)), expandAll: () => this.#expandAll(), save: (format) => this.#save(format),
+    });
+    this.#positions = new Positions({ tell: (text) => this.#tools.tell(text) });
+    this.#arrangement = new Arrangement(this.#cy, { onMoved: (positions) => this.#moved(positions) });
+    this.#expansion = new Expansion(this.#cy, { onChange: (boxes) => this.#makeRoom(boxes) });
+    this.#listen();
   }
 
+  #listen() {
+    const cy = this.#cy;
+    // A serf waits for a second click, which expands it: the panel that the first one opens would move it away.
+    cy.on("onetap", "node.serf", ({ target }) => this.#onSelect(target.id()));
+    cy.on("dbltap", "node.serf", ({ target }) => this.#toggle(target.id()));
+    cy.on("tap", "node.other", ({ target }) => this.#onSelect(target.id()));
+    cy.on("tap", "node.inside", ({ target }) => this.#open(target.id()));
+    cy.on("tap", ({ target }) => target === cy && this.#onSelect(null));
+    cy.on("scrollzoom pinchzoom dragpan", () => void (this.#looking = true));
+    setUpHover(cy, (element) => this.#tip(element));
+    setUpKeys(cy, this.#tools.region, {
+      open: (id) => (id === this.#selected && this.#serfOf(id) ? this.#toggle(id) : this.#open(id)),
+      expand: (id) => this.#serfOf(id) && this.#toggle(this.#serfOf(id)),
+      zoom: (factor) => this.#zoom(factor), fit: () => this.fit(), describe: (id) => this.#describe(id), selected: () => this.#selected,
+    });
+    let [width, height] = [0, 0];
+    new ResizeObserver(() => {
+      cy.resize();
+      const { clientWidth, clientHeight } = this.#container;
+      const changed = Math.abs(clientWidth - width) > 40 || Math.abs(clientHeight - height) > 40;
+      if (changed && !this.#looking) this.fit();
+      else if (changed && width > 0) cy.panBy({ x: (clientWidth - width) / 2, y: (clientHeight - height) / 2 });
+      if (changed) [width, height] = [clientWidth, clientHeight];
+    }).observe(this.#container);
+  }
+
+  /** Shows a topology document, of now or of the past. */
   update(topology) {
+    this.#topology = topology;
     this.#nodes = new Map(topology.nodes.map((node) => [node.name, node]));
-    const shape = JSON.stringify([topology.nodes.map((node) => node.name), topology.links.map((link) => link.id)]);
+    const shape = JSON.stringify([topology.name, topology.nodes.map((node) => [node.name, node.role]), topology.links.map((link) => link.id)]);
     if (shape !== this.#shape) {
-      this.#build(topology);
       this.#shape = shape;
+      this.#build();
       this.select(this.#selected);
     }
     this.#cy.batch(() => {
       for (const node of topology.nodes) this.#show(node);
-      for (const link of topology.links) {
-        const edge = this.#cy.getElementById(link.id);
-        edge.toggleClass("absent", link.state === "absent").toggleClass("down", link.state === "down");
-      }
+      for (const link of topology.links) this.#showLink(link);
     });
+    this.#expansion.redraw();
     this.#applyFilter();
+    this.#showTools();
   }
 
   filter(filter) {
@@ -148,30 +130,58 @@ class Graph {
       node.addClass("selected");
       node.connectedEdges().addClass("chosen shown");
     });
+    this.#showTools();
+  }
+
+  /** Arranges the nodes by a layout; null: as users have arranged them, else automatically. */
+  arrange(layout) {
+    if (layout === this.#layout) return;
+    this.#layout = layout;
+    this.#arrangement.choose(layout, this.#aspect());
+    if (this.#nodes.size > 0) this.#move(() => this.fit());
+    this.#showTools();
   }
 
   restyle() {
-    this.#cy.style(style());
+    this.#cy.style(stylesheet());
     this.#cy.batch(() => this.#cy.nodes(".other").forEach((node) => void node.data("icon", icon(node.data("role"), colour("text")))));
+    this.#expansion.redraw();
   }
 
-  /** Shows the whole graph in the free part of the map: above the legend, and not larger than life. */
+  /** Shows the whole graph in the free part of the map: between tools and legend, and not larger than life. */
   fit() {
+    this.#looking = false;
     const [width, height] = [this.#container.clientWidth, this.#container.clientHeight];
-    const box = this.#cy.elements().boundingBox();
+    const box = this.#cy.elements().boundingBox({ includeUnderlays: false, includeOverlays: false });
     if (!(box.w > 0 && width > 0 && height > 0)) return;
     const margin = Math.min(32, width / 16);
-    const below = byId("legend").offsetHeight + margin / 2;
-    const zoom = Math.min((width - 2 * margin) / box.w, (height - 2 * margin - below) / box.h, LARGEST_FIT);
+    const [above, below] = [byId("graph-top").offsetHeight + margin / 4, byId("legend").offsetHeight + margin / 2];
+    const zoom = Math.min((width - 2 * margin) / box.w, (height - 2 * margin - above - below) / box.h, LARGEST_FIT);
+    if (zoom <= 0) return;
     this.#cy.viewport({
       zoom,
-      pan: { x: width / 2 - (zoom * (box.x1 + box.x2)) / 2, y: (height - below) / 2 - (zoom * (box.y1 + box.y2)) / 2 },
+      pan: { x: width / 2 - (zoom * (box.x1 + box.x2)) / 2, y: (height + above - below) / 2 - (zoom * (box.y1 + box.y2)) / 2 },
     });
   }
 
-  /** What is drawn, for tests: the level of each serf and its caption. */
+  /** What is drawn, for tests: each serf's classes (level, state), caption and ring. */
   drawn() {
     return this.#cy.nodes(".serf").map((node) => ({ name: node.id(), label: node.data("label"), ring: node.data("ring"), classes: node.classes() }));
+  }
+
+  /** What is drawn inside of expanded serfs, for tests: `[{id, serf, kind, label, classes}]`. */
+  inside() {
+    return this.#cy.nodes(".inside").map((node) => ({ id: node.id(), serf: node.data("serf"), kind: this.#expansion.of(node.id()).kind, label: node.data("label"), classes: node.classes() }));
+  }
+
+  /** Resolves when no node is on its way any more, for tests. */
+  async resting() {
+    for (let last = null; last !== this.#moving; ) await (last = this.#moving);
+  }
+
+  /** Zoom and pan of what is seen, for tests and benchmarks. */
+  viewport() {
+    return { zoom: this.#cy.zoom(), ...this.#cy.pan() };
   }
 
   /** Where a node is on the page, in CSS pixels. */
@@ -181,91 +191,165 @@ class Graph {
     return { x: box.left + x, y: box.top + y };
   }
 
-  #build(topology) {
-    const positions = place(topology.nodes, topology.links, this.#container.clientWidth / Math.max(1, this.#container.clientHeight));
-    const large = topology.nodes.length + topology.links.length > LARGE;
-    this.#cy.elements().remove();
-    this.#cy.add([
-      ...topology.nodes.map((node) => ({
-        group: "nodes",
-        data: { id: node.name, role: node.role, label: node.name, ring: 0, rest: 100, icon: isSerf(node) ? "none" : icon(node.role, colour("text")) },
-        classes: isSerf(node) ? "serf" : "other",
-        position: { ...positions.get(node.name) },
-      })),
-      ...topology.links.map((link) => {
-        const [from, to] = link.endpoints;
-        return { group: "edges", data: { id: link.id, source: from.node, target: to.node, from: from.interface, to: to.interface } };
-      }),
-    ]);
-    if (large) this.#cy.edges().style("curve-style", "haystack");
+  #build() {
+    const { name, nodes, links } = this.#topology;
+    this.#large = nodes.length + links.length > LARGE;
+    this.#motion.enabled = this.#large;
+    this.#arrangement.save(this.#saved.topology === name ? this.#saved.positions : {});
+    this.#arrangement.build(this.#topology, this.#aspect());
+    const pairs = new Map();
+    for (const link of links) pairs.set(pairOf(link), (pairs.get(pairOf(link)) ?? 0) + 1);
+    this.#cy.batch(() => {
+      this.#cy.elements().remove();
+      this.#cy.add([
+        ...nodes.map((node) => this.#newNode(node)),
+        ...links.map((link) => this.#newLink(link, pairs.get(pairOf(link)) > 1)),
+      ]);
+    });
+    this.#wanted = "";
+    this.#expansion.redraw();
     this.fit();
+  }
+
+  #newNode(node) {
+    const kind = isSerf(node) ? `serf ${this.#large ? "plain" : "ringed"}` : "other";
+    const data = { id: node.name, role: node.role, label: node.name, ring: 0, rest: 100, icon: isSerf(node) ? "none" : icon(node.role, colour("text")) };
+    return { group: "nodes", data, classes: kind, position: this.#arrangement.target(node.name) };
+  }
+
+  #newLink(link, parallel) {
+    const [from, to] = link.endpoints;
+    const data = { id: link.id, source: from.node, target: to.node, from: from.interface, to: to.interface, state: link.state };
+    return { group: "edges", data, classes: this.#large && !parallel ? "simple" : "named" };
   }
 
   #show(node) {
     const element = this.#cy.getElementById(node.name);
-    const label = isSerf(node) ? `${node.name}\n${caption(node)}` : node.name;
-    if (element.data("label") !== label) element.data("label", label);
-    const classes = `state-${node.state} level-${levelOf(node)}`;
-    if (element.scratch("classes") !== classes) {
-      element.removeClass(`${LEVEL_CLASSES} ${STATE_CLASSES}`).addClass(isSerf(node) ? classes : `state-${node.state}`);
-      element.scratch("classes", classes);
-    }
-    element.toggleClass("stale", Boolean(loadStaleSince(node)));
-    if (!isSerf(node)) return;
-    const ring = Math.round(ringOf(node));
-    if (element.data("ring") !== ring) element.data({ ring, rest: 100 - ring });
+    const open = this.#expansion.has(node.name);
+    const text = isSerf(node) ? `${node.name}${open ? "  ·  " : "\n"}${caption(node)}${this.#expansion.remark(node.name)}` : node.name;
+    const ring = isSerf(node) ? Math.round(ringOf(node)) : 0;
+    if (element.data("label") !== text || element.data("ring") !== ring) element.data({ label: text, ring, rest: 100 - ring });
+    const classes = [isSerf(node) ? `serf ${this.#large ? "plain" : "ringed"} level-${levelOf(node)}` : "other", `state-${node.state}`, loadStaleSince(node) ? "stale" : ""].join(" ");
+    if (element.scratch("classes") === classes) return;
+    element.classes([...classes.split(" ").filter(Boolean), ...MARKS.filter((mark) => element.hasClass(mark))]);
+    element.scratch("classes", classes);
+  }
+
+  #showLink({ id, state }) {
+    const edge = this.#cy.getElementById(id);
+    if (edge.scratch("state") === state) return;
+    edge.data("state", state).scratch("state", state);
+    edge.toggleClass("absent", state === "absent").toggleClass("down", state === "down");
   }
 
   #applyFilter() {
     const wanted = new Set([...this.#nodes.values()].filter((node) => matches(node, this.#filter)).map((node) => node.name));
+    const key = [...wanted].join() + this.#expansion.names.join();
+    if (key === this.#wanted) return;
+    this.#wanted = key;
     const all = wanted.size === this.#nodes.size;
     this.#cy.batch(() => {
-      this.#cy.nodes().forEach((node) => void node.toggleClass("dimmed", !wanted.has(node.id())));
+      this.#cy.nodes().forEach((node) => void node.toggleClass("dimmed", !wanted.has(node.data("serf") ?? node.id())));
       this.#cy.edges().forEach((edge) => void edge.toggleClass("dimmed", !all && !(wanted.has(edge.source().id()) && wanted.has(edge.target().id()))));
     });
   }
 
+  #open(id) {
+    const box = this.#expansion.of(id);
+    if (!box) this.#onSelect(id);
+    else this.#onSelect(box.serf, box.kind === "pod" ? { namespace: box.pod.namespace, name: box.pod.name } : undefined);
+  }
+
+  #serfOf(id) {
+    const serf = this.#expansion.of(id)?.serf ?? id;
+    return serf && this.#nodes.has(serf) && isSerf(this.#nodes.get(serf)) ? serf : null;
+  }
+
+  #makeRoom(boxes) {
+    if (!this.#arrangement.makeRoom(boxes)) return;
+    for (const name of this.#nodes.keys()) this.#show(this.#nodes.get(name));
+    this.#applyFilter();
+    this.#showTools();
+    this.#move(() => !this.#looking && this.fit());
+  }
+
+  /** Brings the nodes to where they belong; `then` is done when they are there, unless they have been sent elsewhere. */
+  #move(then) {
+    const moving = this.#arrangement.apply().then(() => this.#moving === moving && then());
+    this.#moving = moving;
+    return moving;
+  }
+
+  #toggle(serf) {
+    const absent = this.#nodes.get(serf).state === "absent" && !this.#expansion.has(serf);
+    this.#tools.tell(absent ? `${serf} is not up: there is nothing to expand.` : "");
+    if (!absent) this.#expansion.toggle(serf);
+  }
+
+  #expandAll() {
+    const open = this.#expansion.names;
+    if (open.length > 0) open.forEach((name) => this.#expansion.close(name));
+    else for (const node of this.#nodes.values()) if (isSerf(node) && node.state !== "absent") this.#expansion.open(node.name);
+  }
+
+  #moved(positions) {
+    this.#saved = { topology: this.#topology.name, positions };
+    this.#arrangement.save(positions);
+    this.#layout = null;
+    this.#arrangement.choose(null, this.#aspect());
+    this.#looking = true;
+    this.#positions.save(positions);
+    this.#onLayout(null);
+    this.#showTools();
+  }
+
+  async #reset() {
+    if (!(await this.#positions.forget())) return;
+    // The topology file may give positions of its own.
+    this.#saved = await Positions.load();
+    this.#arrangement.save(this.#saved.positions);
+    this.#arrangement.choose(this.#layout, this.#aspect());
+    await this.#move(() => this.fit());
+    this.#showTools();
+  }
+
+  async #save(format) {
+    const { name, generated_at: at } = this.#topology;
+    const moment = new Date(at * 1000);
+    const footer = `${name} · ${moment.toLocaleString()}`;
+    const blob = format === "svg" ? svgBlob(this.#cy, footer) : await pngBlob(this.#cy, footer);
+    download(blob, `${name}-${moment.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-")}.${format}`);
+  }
+
+  #showTools() {
+    const serfs = [...this.#nodes.values()].filter(isSerf).length;
+    this.#tools.show({ layout: this.#layout, saved: this.#arrangement.saved, selected: this.#serfOf(this.#selected), open: this.#expansion.names, serfs });
+  }
+
+  #tip(element) {
+    if (element.isEdge()) return linkTip(element.data());
+    const box = this.#expansion.of(element.id());
+    return box ? insideTip(box) : nodeTip(this.#nodes.get(element.id()));
+  }
+
+  #describe(id) {
+    const box = this.#expansion.of(id);
+    if (box) return `${this.#cy.getElementById(id).data("label")}${box.pod ? `, ${box.pod.phase}` : ""}, in ${box.serf}`;
+    const node = this.#nodes.get(id);
+    const links = this.#cy.getElementById(id).connectedEdges().length;
+    const load = isSerf(node) ? `${caption(node)}, ` : "";
+    return `${id}, ${node.role}, ${load}${STATES[node.state]}, ${links} links${this.#expansion.has(id) ? ", expanded" : ""}`;
+  }
+
+  #aspect() {
+    return this.#container.clientWidth / Math.max(1, this.#container.clientHeight);
+  }
+
   #zoom(factor) {
+    this.#looking = true;
     const renderedPosition = { x: this.#container.clientWidth / 2, y: this.#container.clientHeight / 2 };
     this.#cy.zoom({ level: this.#cy.zoom() * factor, renderedPosition });
   }
-
-  #setUpHover() {
-    const tooltip = byId("tooltip");
-    const show = (content, { x, y }) => {
-      tooltip.replaceChildren(...content);
-      tooltip.hidden = false;
-      const left = Math.min(x + 14, this.#container.clientWidth - tooltip.offsetWidth - 8);
-      const top = Math.min(y + 14, this.#container.clientHeight - tooltip.offsetHeight - 8);
-      tooltip.style.transform = `translate(${Math.max(8, left)}px, ${Math.max(8, top)}px)`;
-    };
-    this.#cy.on("mouseover", "node", (event) => {
-      event.target.addClass("hovered").connectedEdges().addClass("shown");
-      this.#container.classList.add("pointing");
-    });
-    this.#cy.on("mousemove", "node", (event) => show(nodeTip(this.#nodes.get(event.target.id())), event.renderedPosition));
-    this.#cy.on("mouseover", "edge", (event) => event.target.addClass("shown"));
-    this.#cy.on("mousemove", "edge", (event) => show(edgeTip(event.target.data()), event.renderedPosition));
-    this.#cy.on("mouseout", "node, edge", (event) => {
-      tooltip.hidden = true;
-      this.#container.classList.remove("pointing");
-      const edges = event.target.isNode() ? event.target.removeClass("hovered").connectedEdges() : event.target;
-      edges.not(".chosen").removeClass("shown");
-    });
-  }
 }
 
-function nodeTip(node) {
-  const lines = [h("strong", {}, node.name), ` ${STATES[node.state]}`];
-  if (!isSerf(node)) return [...lines, h("div", {}, node.role)];
-  if (node.load) {
-    const { cpu, memory, psi, power } = node.load;
-    lines.push(h("div", {}, `CPU ${percent(cpu)} · memory ${percent(memory)} · PSI ${percent(psi)} · ${watts(power)}`));
-  }
-  if (node.pods) lines.push(h("div", {}, `${node.pods.running} of ${node.pods.total} pods running`));
-  return lines;
-}
-
-function edgeTip({ source, target, from, to }) {
-  return [h("strong", {}, `${source}:${from}`), " — ", h("strong", {}, `${target}:${to}`)];
-}
+const pairOf = ({ endpoints: [a, b] }) => [a.node, b.node].sort().join("\n");

@@ -76,6 +76,7 @@ function showView() {
   legend.choose(view.level);
   applyFilter(view);
   panel.show(view);
+  graph?.arrange(view.layout);
   graph?.select(view.node);
   table.select(view.node);
   showTopology();
@@ -93,6 +94,7 @@ function showTable(shown) {
   byId("nodes").hidden = !tableShown;
   byId("graph").hidden = tableShown;
   byId("controls").hidden = tableShown;
+  if (byId("graph-top")) byId("graph-top").hidden = tableShown;
   byId("view-graph").setAttribute("aria-pressed", String(!tableShown));
   byId("view-table").setAttribute("aria-pressed", String(tableShown));
   byId("view-graph").disabled = missingPackages !== "";
@@ -156,7 +158,7 @@ async function start() {
   live.subscribe(showTopology);
   live.start();
   try {
-    graph = await createGraph({ onSelect: select });
+    graph = await createGraph({ onSelect: select, onLayout: (layout) => change({ layout }) });
     // For tests and for whoever looks from the console: what the canvas shows.
     window.serflab = { graph };
   } catch (error) {
