@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from serflab.lab.metrics import METRICS
-from serflab.lab.prometheus_query import matcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,11 +72,10 @@ async def read_pod_usage(prometheus: Prometheus, serf: str) -> dict[tuple[str, s
 
     Raises `PrometheusError`.
     """
-    names = {metric.pod: metric.name for metric in METRICS.values()}
-    selector = matcher(serf=serf).removeprefix("{")
+    answers = await asyncio.gather(*(prometheus.instant(metric.of_pod(serf=serf)) for metric in METRICS.values()))
     usage: dict[tuple[str, str], dict[str, float]] = {}
-    for sample in await prometheus.instant(f'{{__name__=~"{"|".join(names)}",{selector}'):
-        labels = sample.labels
-        measures = usage.setdefault((labels.get("namespace", ""), labels.get("pod", "")), {})
-        measures[names[labels["__name__"]]] = sample.value
+    for name, samples in zip(METRICS, answers, strict=True):
+        for sample in samples:
+            labels = sample.labels
+            usage.setdefault((labels.get("namespace", ""), labels.get("pod", "")), {})[name] = sample.value
     return usage

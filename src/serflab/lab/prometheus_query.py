@@ -59,6 +59,11 @@ class Grid:
         """Return the seconds since the epoch of every point."""
         return list(range(self.start, self.end + 1, self.step))
 
+    @property
+    def lookback(self) -> int:
+        """Return how old (seconds) a value may be: a coarse grid has one wherever something was known in between."""
+        return max(self.step, LOOKBACK_SECONDS)
+
 
 def grid(start: float, end: float, most: int = MAX_POINTS) -> Grid:
     """Lay at most `most` points from `start` to `end` (epoch seconds), one scrape apart or more.
@@ -88,12 +93,12 @@ class Prometheus:
         self._session = session
         self.url = url.rstrip("/")
 
-    async def instant(self, query: str, at: float | None = None) -> list[Sample]:
+    async def instant(self, query: str, at: float | None = None, *, lookback: int = LOOKBACK_SECONDS) -> list[Sample]:
         """Return the value of every series that the query selects, now or `at` a moment (epoch seconds).
 
-        Series without a number are left out.
+        A value may be `lookback` seconds old. Series without a number are left out.
         """
-        parameters = {"query": query, "lookback_delta": str(LOOKBACK_SECONDS)}
+        parameters = {"query": query, "lookback_delta": str(lookback)}
         if at is not None:
             parameters["time"] = f"{at:.3f}"
         data = await self._call("query", parameters, _INSTANT_SECONDS if at is None else _RANGE_SECONDS)
@@ -107,7 +112,7 @@ class Prometheus:
             "start": str(points.start),
             "end": str(points.end),
             "step": str(points.step),
-            "lookback_delta": str(max(points.step, LOOKBACK_SECONDS)),
+            "lookback_delta": str(points.lookback),
         }
         data = await self._call("query_range", parameters, _RANGE_SECONDS)
         return [(item["metric"], on_grid(item["values"], points)) for item in data["result"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serflab.lab.prometheus_query import LOOKBACK_SECONDS, grid, matcher
+from serflab.lab.prometheus_query import grid, matcher
 from serflab.lab.series import SeriesSet
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ MOST_PARTS = 10
 STACKED_METRICS = ("cpu", "memory", "power")
 PARTS = {"namespace": ("namespace",), "pod": ("namespace", "pod")}
 OTHER = "other"
-# The biggest parts are found on a grid that is so coarse that ten thousand pods are ranked in a fraction of a second.
-_RANKING_POINTS = 40
 
 
 async def stacked_series(
@@ -35,8 +33,9 @@ async def stacked_series(
     labels = PARTS[part]
     by = f"sum by ({', '.join(labels)})"
     pods = f"{metric.pod}{matcher(serf=serf)}"
-    # One more than is shown tells whether there are others.
-    ranked = await prometheus.instant(f"topk({MOST_PARTS + 1}, {_used(f'{by} ({pods})', span)})", at=points.end)
+    # Parts are ranked by the sum over the points that are shown; one part more than is shown tells of others.
+    used = f"sum_over_time(({by} ({pods}))[{points.end - points.start + points.step}s:{points.step}s])"
+    ranked = await prometheus.instant(f"topk({MOST_PARTS + 1}, {used})", points.end, lookback=points.lookback)
     ranked.sort(key=lambda sample: -sample.value)
     biggest = [{label: sample.labels[label] for label in labels} for sample in ranked[:MOST_PARTS]]
     values: dict[str, list[float | None]] = {"/".join(one.values()): [None] * len(points.timestamps) for one in biggest}
@@ -50,10 +49,3 @@ async def stacked_series(
         return shown, None
     rest = await prometheus.over(f"clamp_min(sum({pods}) - (sum({parts}) or vector(0)), 0)", points)
     return shown, rest[0][1] if rest else None
-
-
-def _used(query: str, span: Span) -> str:
-    """Return the query for what each part used over a span, in any unit; a part that was not always there used less."""
-    seconds = max(int(span.seconds), LOOKBACK_SECONDS)
-    step = max(seconds // _RANKING_POINTS, LOOKBACK_SECONDS)
-    return f"sum_over_time(({query})[{seconds}s:{step}s])"

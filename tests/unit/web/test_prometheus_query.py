@@ -86,10 +86,9 @@ async def test_old_values_do_not_pass_for_current_ones(prometheus: Prometheus, s
 async def test_the_values_of_pods_come_by_name(prometheus: Prometheus, server: Server) -> None:
     pod = {"namespace": "ns1", "pod": "web-0"}
     server.answers = {
-        'serf="serf1"': vector(
-            ({"__name__": "emulation_pod_cpu_millicores", **pod}, "40"),
-            ({"__name__": "emulation_pod_memory_mi", **pod}, "85"),
-        )
+        'emulation_pod_cpu_millicores{serf="serf1"}': vector((pod, "40")),
+        'emulation_pod_memory_mi{serf="serf1"}': vector((pod, "85")),
+        'serf="serf1"': vector(),
     }
     assert await read_pod_usage(prometheus, "serf1") == {("ns1", "web-0"): {"cpu": 40.0, "memory": 85.0}}
 
