@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from serflab.lab.load import read_pod_usage
 from serflab.lab.prometheus_query import PrometheusError
 
 if TYPE_CHECKING:
@@ -14,17 +13,18 @@ if TYPE_CHECKING:
     from serflab.lab.cluster_objects import NamespaceRecord, NodeRecord, PodRecord
     from serflab.lab.cluster_view import ClusterView
     from serflab.lab.observer import LabObserver
+    from serflab.lab.pod_usage import RecentPodUsage
 
 MOST_EVENTS = 500
 
 
-def cluster_report(observer: LabObserver, view: ClusterView) -> dict[str, Any]:
+def cluster_report(observer: LabObserver, view: ClusterView, usage: RecentPodUsage) -> dict[str, Any]:
     """Return what `GET /api/node/<node>/cluster-info` answers.
 
     CPU is in millicores, memory in Mi, PSI in percent and power in watts.
     """
     pods = view.pods
-    values, source = _current_values(observer, view, pods)
+    values, source = _current_values(observer, view, pods, usage)
     nodes = {node.name: node for node in view.nodes}
     by_node: dict[str, list[PodRecord]] = defaultdict(list)
     for pod in pods:
@@ -68,7 +68,7 @@ def _name(item: NodeRecord | NamespaceRecord) -> str:
 
 
 def _current_values(
-    observer: LabObserver, view: ClusterView, pods: list[PodRecord]
+    observer: LabObserver, view: ClusterView, pods: list[PodRecord], usage: RecentPodUsage
 ) -> tuple[Mapping[tuple[str, str], Mapping[str, float]], str]:
     """Return the pods' values from Prometheus, which shows whole ticks and agrees with the charts.
 
@@ -76,7 +76,7 @@ def _current_values(
     """
     if observer.target_up(view.serf.name):
         try:
-            if values := observer.ask(lambda prometheus: read_pod_usage(prometheus, view.serf.name)):
+            if values := observer.ask(lambda prometheus: usage.of(prometheus, view.serf.name)):
                 return values, "prometheus"
         except PrometheusError:
             pass

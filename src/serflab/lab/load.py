@@ -65,17 +65,3 @@ async def read_load(prometheus: Prometheus) -> LabLoad:
         {serf: Load(**loads) for serf, loads in values.items()},
         {sample.labels.get("serf", ""): sample.value == 1 for sample in targets},
     )
-
-
-async def read_pod_usage(prometheus: Prometheus, serf: str) -> dict[tuple[str, str], dict[str, float]]:
-    """Return the current values of every pod of a serf by (namespace, pod): millicores, Mi, percent, watts.
-
-    Raises `PrometheusError`.
-    """
-    answers = await asyncio.gather(*(prometheus.instant(metric.of_pod(serf=serf)) for metric in METRICS.values()))
-    usage: dict[tuple[str, str], dict[str, float]] = {}
-    for name, samples in zip(METRICS, answers, strict=True):
-        for sample in samples:
-            labels = sample.labels
-            usage.setdefault((labels.get("namespace", ""), labels.get("pod", "")), {})[name] = sample.value
-    return usage

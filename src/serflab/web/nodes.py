@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
 
 from serflab.lab.cluster_report import cluster_report, events_report
+from serflab.lab.pod_usage import RecentPodUsage
 from serflab.lab.serf_health import serf_health
 from serflab.lab.workload import config_without_series
 from serflab.web.errors import ApiError, json_response
@@ -15,17 +16,26 @@ from serflab.web.lookup import cluster, observer, serf_node, synced_cluster
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flask.blueprints import BlueprintSetupState
+
     from serflab.lab.topology import Node
 
 CONFIG_ENV = "SERFLAB_CONFIG"
 
 blueprint = Blueprint("nodes", __name__, url_prefix="/api/node")
+_EXTENSION = "serflab-pod-usage"
+
+
+@blueprint.record_once
+def _remember(state: BlueprintSetupState) -> None:
+    state.app.extensions[_EXTENSION] = RecentPodUsage()
 
 
 @blueprint.get("/<node>/cluster-info")
 def cluster_info(node: str) -> Response:
     """Answer the cluster's version, nodes, namespaces and pods, from the watches' memory."""
-    return json_response(cluster_report(observer(), synced_cluster(node)))
+    usage = cast("RecentPodUsage", current_app.extensions[_EXTENSION])
+    return json_response(cluster_report(observer(), synced_cluster(node), usage))
 
 
 @blueprint.get("/<node>/events")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +14,12 @@ from serflab.kube.client import ONCE, ApiClient
 from serflab.kube.credentials import Credentials
 from serflab.lab import cluster_events
 from serflab.lab.cluster_events import MOST_EVENTS, ClusterEvents, event_record
+from serflab.lab.cluster_view import ClusterView
+from serflab.lab.inventory import Serf
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 
 def event(number: int = 0, **fields: Any) -> dict[str, Any]:
@@ -67,7 +71,9 @@ class EventServer:
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        if self.refuse:
+        if not request.path.endswith("/events") and "watch" not in request.query:
+            return web.json_response({"metadata": {"resourceVersion": "1"}, "items": [], "gitVersion": "v1.36.3"})
+        if request.path.endswith("/events") and self.refuse:
             return web.json_response({"kind": "Status", "message": "events are forbidden"}, status=403)
         if "watch" not in request.query:
             return web.json_response({"metadata": {"resourceVersion": "9999"}, "items": self.events})
@@ -81,7 +87,7 @@ class EventServer:
 async def server() -> AsyncIterator[EventServer]:
     fake = EventServer()
     app = web.Application()
-    app.router.add_get("/api/v1/events", fake.handle)
+    app.router.add_get("/{path:.*}", fake.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -133,6 +139,22 @@ async def test_a_cluster_that_refuses_its_events_is_asked_again_later_and_says_w
         server.refuse, server.events = False, [event()]
         await until(lambda: events.stale_since is None)
         assert [record.reason for record in events.newest_first] == ["FailedScheduling"]
+
+
+async def test_a_serf_is_ready_without_its_events(server: EventServer, tmp_path: Path) -> None:
+    server.refuse = True
+    kubeconfig = tmp_path / "kubeconfig"
+    cluster = {"name": "c", "cluster": {"server": server.url}}
+    user, context = {"name": "u", "user": {}}, {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    config = {"current-context": "c", "contexts": [context], "clusters": [cluster], "users": [user]}
+    kubeconfig.write_text(json.dumps(config))
+    view = ClusterView(Serf("serf1", kubeconfig, server.url, "", tmp_path / "config.json", tmp_path, {}))
+    task = asyncio.create_task(view.run())
+    await until(lambda: view.events is not None and "events are forbidden" in view.events.error)
+    await until(lambda: view.state == "ready")
+    assert (view.error, view.stale_since) == ("", None)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_an_event_that_cannot_be_read_does_not_end_the_watch(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from serflab.lab.load import THRESHOLDS, level, read_load, read_pod_usage
+from serflab.lab.load import THRESHOLDS, level, read_load
+from serflab.lab.pod_usage import RecentPodUsage, read_pod_usage
 from serflab.lab.prometheus_query import Grid, Prometheus, PrometheusError
 
 if TYPE_CHECKING:
@@ -91,6 +93,16 @@ async def test_the_values_of_pods_come_by_name(prometheus: Prometheus, server: S
         'serf="serf1"': vector(),
     }
     assert await read_pod_usage(prometheus, "serf1") == {("ns1", "web-0"): {"cpu": 40.0, "memory": 85.0}}
+
+
+async def test_readers_at_the_same_time_share_one_question(prometheus: Prometheus, server: Server) -> None:
+    server.answers = {'serf="serf': vector(({"namespace": "ns1", "pod": "web-0"}, "40"))}
+    usage = RecentPodUsage()
+    first, second = await asyncio.gather(usage.of(prometheus, "serf1"), usage.of(prometheus, "serf1"))
+    assert first == second == {("ns1", "web-0"): dict.fromkeys(("cpu", "memory", "psi", "power"), 40.0)}
+    assert len(server.asked) == 4
+    await usage.of(prometheus, "serf2")
+    assert len(server.asked) == 8
 
 
 async def test_a_range_is_laid_onto_its_grid(prometheus: Prometheus, server: Server) -> None:
