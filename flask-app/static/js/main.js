@@ -107,7 +107,8 @@ function showTopology() {
   showNotices(notices(state, missingPackages));
   showMode(state, view.at !== null);
   const found = state.topology?.nodes.filter((node) => matches(node, filterOf(view))).length;
-  showPlaceholder(state, found, clearFilters);
+  // The table says in its own place that it is empty.
+  showPlaceholder(state, byId("nodes").hidden ? found : null, clearFilters);
   if (state.topology === null) return;
   setThresholds(state.topology.thresholds);
   const topology = timeline.shown(state.topology);

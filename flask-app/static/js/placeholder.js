@@ -23,7 +23,7 @@ const NONE_FOUND = (onClear) => message("No node matches", h("p", {}, "No node o
 
 let shown = "loading";
 
-/** Shows what fits the state of the page, if anything; `found` is how many nodes are left by search and filters. */
+/** Shows what fits the state of the page, if anything; `found` is how many nodes search and filters leave, null where that is told elsewhere. */
 export function showPlaceholder({ topology, error }, found, onClear) {
   const kind = topology === null ? (error ? `failure ${JSON.stringify([error.message, error.details])}` : "loading") : topology.nodes.length === 0 ? "empty" : found === 0 ? "none" : "";
   const place = byId("placeholder");

@@ -29,12 +29,14 @@ const MODES = {
   polling: { text: "Live, polling", title: "Streams do not get through; the page asks every 2.5 seconds and tries the stream again" },
   reconnecting: { text: "Reconnecting …", title: "The stream has ended; the page connects again" },
   stale: { text: "Stale", title: "The viewer does not answer; what is shown is old" },
+  problem: { text: "Not usable", title: "The viewer answers, but the topology cannot be used" },
   past: { text: "In the past", title: "The history is shown; Live leads back to now" },
 };
 
-/** How the state gets here; the past goes before everything but a viewer that is gone. */
+/** How the state gets here; the past goes before everything but what makes all of it old. */
 export function showMode({ mode, error }, inThePast) {
-  const shown = error && mode !== "connecting" ? "stale" : inThePast ? "past" : mode;
+  const failed = error?.code === "unreachable" ? "stale" : "problem";
+  const shown = error ? failed : inThePast ? "past" : mode;
   const { text, title } = MODES[shown];
   const element = byId("live");
   element.className = `live live-${shown}`;
