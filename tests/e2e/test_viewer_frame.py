@@ -167,7 +167,7 @@ SAVE = """() => {
 def test_a_change_asks_for_the_token_until_it_is_right(browser: Browser, guarded: str) -> None:
     context = browser.new_context()
     page = Visit(context, guarded).open()
-    page.wait_for_function("window.serflab !== undefined")
+    page.wait_for_function("() => window.serflab !== undefined")
     page.evaluate(SAVE)
     dialog = page.get_by_role("dialog", name="This viewer asks for a token")
     dialog.get_by_label("Token").fill("not this one")
@@ -175,10 +175,10 @@ def test_a_change_asks_for_the_token_until_it_is_right(browser: Browser, guarded
     expect(dialog.get_by_text("did not accept that token")).to_be_visible()
     dialog.get_by_label("Token").fill(TOKEN)
     dialog.get_by_role("button", name="Use this token").click()
-    page.wait_for_function("window.outcome === 1")
+    page.wait_for_function("() => window.outcome === 1")
     # Kept for this tab: the next change asks no more.
     page.evaluate(SAVE)
-    page.wait_for_function("window.outcome === 1")
+    page.wait_for_function("() => window.outcome === 1")
     expect(dialog).to_be_hidden()
     context.close()
 
@@ -186,9 +186,9 @@ def test_a_change_asks_for_the_token_until_it_is_right(browser: Browser, guarded
 def test_who_gives_no_token_is_told_and_changes_nothing(browser: Browser, guarded: str) -> None:
     context = browser.new_context()
     page = Visit(context, guarded).open()
-    page.wait_for_function("window.serflab !== undefined")
+    page.wait_for_function("() => window.serflab !== undefined")
     page.evaluate(SAVE)
     page.get_by_role("button", name="Go on without saving").click()
-    page.wait_for_function("window.outcome === 'token_required'")
+    page.wait_for_function("() => window.outcome === 'token_required'")
     assert requests.get(f"{guarded}/api/positions", timeout=10).json()["positions"] == {}
     context.close()

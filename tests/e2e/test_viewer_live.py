@@ -80,7 +80,7 @@ def test_a_restarted_viewer_is_followed_again(coloured: Page, lab: Any) -> None:
         }"""
     )
     os.kill(lab.supervisor.state(VIEWER).pid, signal.SIGKILL)
-    coloured.wait_for_function("window.modes.length > 1 && window.modes.at(-1) === 'Live'", timeout=PATIENCE_MS)
+    coloured.wait_for_function("() => window.modes.length > 1 && window.modes.at(-1) === 'Live'", timeout=PATIENCE_MS)
     assert coloured.evaluate("window.modes[0]") == "Reconnecting …"
     expect(coloured.locator("#notices .error")).to_have_count(0)
     changes(coloured)
@@ -116,7 +116,7 @@ def test_a_page_that_is_refused_a_stream_polls_and_tries_it_again(breakable: Vis
     breakable.page.route("**/api/events*", lambda route: route.fulfill(status=503, body="{}"))
     page = breakable.open()
     mode(page, "Live, polling")
-    page.wait_for_function("window.serflab && window.serflab.graph.drawn().length > 0", timeout=PATIENCE_MS)
+    page.wait_for_function("() => window.serflab && window.serflab.graph.drawn().length > 0", timeout=PATIENCE_MS)
     changes(page)
     page.unroute("**/api/events*")
     mode(page, "Live")
@@ -124,7 +124,7 @@ def test_a_page_that_is_refused_a_stream_polls_and_tries_it_again(breakable: Vis
 
 def test_a_stream_that_something_on_its_way_holds_back_is_replaced_by_polling(breakable: Visit) -> None:
     held = []
-    breakable.page.route("**/api/events*", held.append)
+    breakable.page.route("**/api/events*", lambda route: held.append(route))  # noqa: PLW0108 - looked into by Playwright
     page = breakable.open()
     mode(page, "Live, polling")
     assert held
@@ -178,7 +178,7 @@ def test_a_delta_replaces_whole_entries_and_leaves_the_rest(coloured: Page) -> N
 
 def test_the_page_weighs_less_than_400_kb_and_comes_from_the_viewer_alone(visit: Visit, lab: Any) -> None:
     finished: list[Any] = []
-    visit.page.on("requestfinished", finished.append)
+    visit.page.on("requestfinished", lambda request: finished.append(request))  # noqa: PLW0108 - looked into by Playwright
     page = visit.open(f"#node={lab.inventory.serfs[0].name}&history=15m")
     page.wait_for_function(COLOURED, arg=[serf.name for serf in lab.inventory.serfs], timeout=PATIENCE_MS)
     expect(page.locator("#panel h2")).to_be_visible()

@@ -11,7 +11,7 @@ export class Legend {
   /** `onMeasure(id)` and `onLevel(id)` when the user chooses. */
   constructor({ onMeasure, onLevel }) {
     const options = Object.entries(MEASURES).map(([id, { title }]) => h("option", { value: id }, title));
-    this.#select = h("select", { id: "measure", onchange: ({ target }) => onMeasure(target.value) }, options);
+    this.#select = h("select", { id: "measure", "aria-label": "Colour by", onchange: ({ target }) => onMeasure(target.value) }, options);
     for (const { id } of levels()) {
       const name = h("span", { class: "level-name" });
       const count = h("span", { class: "count" }, "0");
@@ -20,7 +20,7 @@ export class Legend {
       this.#buttons.set(id, { button, name, count });
     }
     byId("legend").append(
-      h("label", { class: "legend-measure" }, h("span", { class: "legend-title" }, "Colour by"), this.#select),
+      h("div", { class: "legend-measure" }, h("span", { class: "legend-title", "aria-hidden": "true" }, "Colour by"), this.#select),
       ...[...this.#buttons.values()].map(({ button }) => button));
     this.#describe();
   }

@@ -134,11 +134,13 @@ export class Timeline {
     const values = this.#history ? labLoad(this.#history, measure) : [];
     this.#sparkline.draw(values, { measure });
     track.max = String(Math.max(1, timestamps.length - 1));
-    track.disabled = timestamps.length < 2;
-    this.#parts.play.disabled = track.disabled;
+    // While it loads it keeps the focus.
+    track.disabled = this.#history !== null && timestamps.length < 2;
+    this.#parts.play.disabled = timestamps.length < 2;
     const whole = timestamps.at(-1) - timestamps[0] > 43200 ? dateTime : time;
     setText(from, timestamps.length ? whole(timestamps[0]) : "");
     setText(to, timestamps.length ? whole(timestamps.at(-1)) : "");
+    byId("history").setAttribute("aria-busy", String(this.#history === null && this.#error === null));
     this.#showNote(values);
     this.#showPlace();
   }
@@ -170,7 +172,7 @@ export class Timeline {
 
   #scrub() {
     this.#pause();
-    this.#goTo(Number(this.#parts.track.value));
+    if (this.#history) this.#goTo(Number(this.#parts.track.value));
   }
 
   /** Shows a point; the newest one of a window that ends now is now itself. */
