@@ -1,4 +1,4 @@
-"""Measure all figures, or those named, and write them to docs/benchmarks.md."""
+"""Measure all figures, or those named, and write their sections of docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 import serflab
-from benchmarks import bring_up, patches, pods, scrape
+from benchmarks import bring_up, patches, pods, scrape, viewer_api
 from benchmarks.clusters import CHECKOUT
 from serflab.lab.tools.pinned import TOOLS
 from serflab.lab.tools.toolbox import Toolbox
@@ -22,8 +23,20 @@ from serflab.lab.tools.toolbox import Toolbox
 if TYPE_CHECKING:
     from benchmarks.comparison import Comparison
 
-MEASURES = {"up": bring_up.measure, "pods": pods.measure, "patches": patches.measure, "scrape": scrape.measure}
+MEASURES = {
+    "up": bring_up.measure,
+    "pods": pods.measure,
+    "patches": patches.measure,
+    "scrape": scrape.measure,
+    "viewer-api": viewer_api.measure,
+}
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
+_HEAD = """\
+# Benchmarks
+
+Made by `.venv/bin/python -m benchmarks` on an otherwise idle machine. Ours and the peer's runs take turns; a
+ratio is the median of the ratios of neighbouring runs, and its spread the smallest and the largest of them.
+Each section has the name by which its benchmark is run alone, as in `python -m benchmarks scrape`."""
 
 
 def main() -> None:
@@ -37,41 +50,43 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.names) - set(MEASURES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    results = []
+    results = {}
     for name in options.names or MEASURES:
         print(f"{name} …", file=sys.stderr, flush=True)
-        results.append(MEASURES[name](**({"runs": options.runs} if options.runs else {})))
+        results[name] = MEASURES[name](**({"runs": options.runs} if options.runs else {}))
     if options.output == "json":
-        print(json.dumps([asdict(result) for result in results], indent=2))
+        print(json.dumps({name: asdict(result) for name, result in results.items()}, indent=2))
     else:
-        PAGE.write_text(_page(results), encoding="utf-8")
-    sys.exit(0 if all(result.met for result in results) else 1)
+        PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    sys.exit(0 if all(result.met for result in results.values()) else 1)
 
 
-def _page(results: list[Comparison]) -> str:
+def page(old: str, results: dict[str, Comparison]) -> str:
+    """Return the page with the sections of these results made anew; those of other benchmarks stay as they are."""
+    parts = re.split(r"^## (.+)$", old, flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], (text.strip() for text in parts[2::2]), strict=True))
+    sections |= {name: _section(result) for name, result in results.items()}
+    known = [name for name in MEASURES if name in sections]
+    return "\n\n".join([_HEAD, *(f"## {name}\n\n{sections[name]}" for name in known)]) + "\n"
+
+
+def _section(result: Comparison) -> str:
     toolbox = Toolbox(CHECKOUT)
     versions = ", ".join(f"{tool.name} {toolbox.pins.version(tool)}" for tool in TOOLS)
     memory = psutil.virtual_memory().total / 2**30
+    ours, peer = f"{result.ours:.4g} {result.unit}", f"{result.peer:.4g} {result.unit} ({result.peer_name})"
+    cells = [result.name, ours, peer, f"{result.ratio:.2f}×", result.spread, result.aim]
+    cells += ["yes" if result.met else "no", str(result.runs)]
     lines = [
-        "# Benchmarks",
+        "| what | ours | peer | ratio | spread | aim | met | runs |",
+        "|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(cells)} |",
         "",
-        "Made by `.venv/bin/python -m benchmarks` on an otherwise idle machine. Ours and the peer's runs take turns; a",
-        "ratio is the median of the ratios of neighbouring runs, and its spread the smallest and the largest of them.",
-        "",
+        *([f"- {result.note[0].upper()}{result.note[1:]}."] if result.note else []),
         f"- Date: {datetime.now(UTC):%Y-%m-%d}",
         f"- Machine: {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, {platform.machine()}",
         f"- Versions: serflab {serflab.__version__}, Python {platform.python_version()}, {versions}",
-        "",
-        "| what | ours | peer | ratio | spread | aim | met | runs |",
-        "|---|---|---|---|---|---|---|---|",
     ]
-    for result in results:
-        ours, peer = f"{result.ours:.4g} {result.unit}", f"{result.peer:.4g} {result.unit} ({result.peer_name})"
-        lines.append(
-            f"| {result.name} | {ours} | {peer} | {result.ratio:.2f}× | {result.spread} | {result.aim} | "
-            f"{'yes' if result.met else 'no'} | {result.runs} |"
-        )
-    lines += ["", *(f"- {result.name}: {result.note}." for result in results if result.note), ""]
     return "\n".join(lines)
 
 
