@@ -57,8 +57,7 @@ export class ChartCard {
 
   /** What a picture of this card needs. */
   forPicture(hidden) {
-    const { element } = this.#comparison;
-    return { title: this.#title, plot: this.plot, hidden, comparison: element.hidden ? "" : element.innerText.replace(/\s+/g, " ") };
+    return { title: this.#title, plot: this.plot, hidden, comparison: this.#comparison.text };
   }
 
   #show(series) {

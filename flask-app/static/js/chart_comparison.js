@@ -32,6 +32,13 @@ export class Comparison {
     h("span", {}, term("mape"), " ", this.#values.mape), h("span", {}, term("correlation"), " ", this.#values.correlation),
     h("span", {}, term("mean"), " ", this.#values.mean), this.#points);
 
+  /** The same as one line; "" where there is nothing to compare. */
+  get text() {
+    if (this.element.hidden) return "";
+    const figures = Object.entries(this.#values).map(([id, value]) => `${DEFINITIONS[id][0]} ${value.textContent}`);
+    return `${figures.join(", ")}, ${this.#points.textContent}`;
+  }
+
   /** `comparison` as the API gives it, or null; `unit` of the mean difference. */
   update(comparison, unit) {
     this.element.hidden = comparison === null;

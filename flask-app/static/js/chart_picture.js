@@ -6,6 +6,9 @@ import { colour } from "./theme.js";
 
 const MARGIN = 16;
 const ROW = 20;
+const TEXT_SIZE = 13;
+// The room of a line's sample before its text.
+const LINE = 30;
 
 function day(seconds) {
   return new Date(seconds * 1000).toLocaleDateString("sv");
@@ -23,7 +26,7 @@ export function rangeText(from, to) {
 export async function pictureOf(heading, plots) {
   const scale = devicePixelRatio;
   const blocks = plots.map((entry) => ({ ...entry, lines: legendLines(entry) }));
-  const width = Math.max(...blocks.map(({ plot }) => plot.canvas.width / scale)) + 2 * MARGIN;
+  const width = Math.max(...blocks.map((block) => blockWidth(block, scale))) + 2 * MARGIN;
   const height = blocks.reduce((sum, block) => sum + blockHeight(block, scale), 3 * MARGIN + ROW);
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [Math.ceil(width * scale), Math.ceil(height * scale)];
@@ -40,6 +43,13 @@ export async function pictureOf(heading, plots) {
   return new Promise((resolve) => {
     canvas.toBlob(resolve, "image/png");
   });
+}
+
+function blockWidth({ plot, lines, comparison }, scale) {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = font(TEXT_SIZE, false);
+  const texts = [...lines.map(({ text }) => LINE + context.measureText(text).width), context.measureText(comparison).width];
+  return Math.max(plot.canvas.width / scale, ...texts);
 }
 
 function blockHeight({ plot, lines, comparison }, scale) {
@@ -63,7 +73,7 @@ function drawBlock(context, { title, plot, lines, comparison }, top, scale) {
       context.lineTo(MARGIN + 22, row - 4);
       context.stroke();
     }
-    write(context, text, MARGIN + 30, row);
+    write(context, text, MARGIN + LINE, row);
     row += ROW;
   }
   if (comparison) write(context, comparison, MARGIN, row, { fill: "muted" });
@@ -79,8 +89,10 @@ function legendLines({ plot: { series }, hidden }) {
   });
 }
 
-function write(context, text, x, y, { size = 13, bold = false, fill = "text" } = {}) {
-  context.font = `${bold ? 600 : 400} ${size}px ${getComputedStyle(document.body).fontFamily}`;
+function write(context, text, x, y, { size = TEXT_SIZE, bold = false, fill = "text" } = {}) {
+  context.font = font(size, bold);
   context.fillStyle = colour(fill);
   context.fillText(text, x, y);
 }
+
+const font = (size, bold) => `${bold ? 600 : 400} ${size}px ${getComputedStyle(document.body).fontFamily}`;
