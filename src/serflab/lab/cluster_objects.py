@@ -34,6 +34,16 @@ class PodRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What a Kubernetes node says of one of its sides: `status` is `True`, `False` or `Unknown`."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRecord:
     """A Kubernetes node; capacity in millicores, Mi and pods."""
 
@@ -44,6 +54,7 @@ class NodeRecord:
     memory: float
     pods: int
     created: str
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,10 @@ def node_record(node: Mapping[str, Any]) -> NodeRecord:
         memory=_quantity(parse_memory, capacity.get("memory")),
         pods=int(_quantity(parse_cpu, capacity.get("pods")) / 1000),
         created=metadata.get("creationTimestamp", ""),
+        conditions=tuple(
+            Condition(*(str(item.get(key) or "") for key in ("type", "status", "reason", "message")))
+            for item in status.get("conditions") or ()
+        ),
     )
 
 

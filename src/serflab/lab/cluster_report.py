@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from serflab.lab.prometheus_query import PrometheusError
@@ -88,6 +89,7 @@ def _node(node: NodeRecord, pods: list[PodRecord]) -> dict[str, Any]:
         "name": node.name,
         "ready": node.ready,
         "unschedulable": node.unschedulable,
+        "conditions": [asdict(condition) for condition in node.conditions],
         "created": node.created,
         "capacity": {"cpu_millicores": node.cpu, "memory_mi": node.memory, "pods": node.pods},
         "requested": {

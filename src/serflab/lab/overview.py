@@ -130,7 +130,7 @@ def _prometheus(observer: LabObserver) -> PrometheusState:
 
 
 def _node(observed: Observed, node: Node) -> dict[str, Any]:
-    entry = _entry(node.name, node.kind, node.role, node.labels)
+    entry = _entry(node.name, node.kind, node.role, node.labels) | {"image": node.image}
     if node.is_serf:
         entry |= _serf(observed, node.name)
     elif node.role == PROMETHEUS_ROLE:
@@ -150,7 +150,7 @@ def _outside(name: str) -> dict[str, Any]:
 def _entry(name: str, kind: str, role: str, labels: dict[str, str]) -> dict[str, Any]:
     return {
         "name": name, "kind": kind, "role": role, "state": UNMANAGED, "stale_since": None, "message": "",
-        "labels": labels, "load": None, "pods": None, "target_up": None, "namespaces": [],
+        "labels": labels, "image": "", "load": None, "pods": None, "target_up": None, "namespaces": [],
     }  # fmt: skip
 
 

@@ -202,6 +202,10 @@ def test_nodes_and_namespaces_are_kept_with_capacity_and_readiness() -> None:
     record = node_record(node)
     assert (record.cpu, record.memory, record.pods) == (16000.0, 61440.0, 110)
     assert (record.ready, record.unschedulable) == (True, True)
+    assert [(item.type, item.status, item.reason) for item in record.conditions] == [
+        ("MemoryPressure", "False", ""),
+        ("Ready", "True", ""),
+    ]
     assert not node_record({"metadata": {"name": "new"}}).ready
     assert namespace_record({"metadata": {"name": "ns1"}, "status": {"phase": "Active"}}).phase == "Active"
 
