@@ -1,11 +1,12 @@
 /** The first tab of a serf: its load in four tiles, its chart, the pods that use most, and its links. */
 
 import { clusterInfo } from "./api.js";
-import { h, setText } from "./dom.js";
-import { MISSING, cpu, memory, percent, watts } from "./format.js";
+import { arrange, h, setText } from "./dom.js";
+import { cpu, memory, percent, watts } from "./format.js";
 import { levelOf, ringOf, valueOf } from "./nodes.js";
 import { links } from "./panel_links.js";
 import { Problem, skeleton } from "./panel_parts.js";
+import { podKey } from "./panel_view.js";
 import { Poller } from "./poller.js";
 
 const TOP = 5;
@@ -39,6 +40,7 @@ export class OverviewTab {
   #pod = h("p", { class: "pod-summary" });
   #slot = h("div");
   #topTitle = h("h3");
+  #items = new Map();
   #top = h("ol", { class: "top-pods" });
   #absent = h("p", { class: "hint", hidden: true }, "This serf is in the topology file but not up. `serflab up` starts it.");
   #living;
@@ -118,15 +120,26 @@ export class OverviewTab {
     setText(this.#topTitle, `Pods with most ${title}${this.#past ? " now" : ""}`);
     const sorted = this.#pods.filter((pod) => of(pod) !== null).sort((one, other) => of(other) - of(one)).slice(0, TOP);
     const most = sorted.length ? of(sorted[0]) : 0;
-    const focused = [...this.#top.children].findIndex((item) => item.contains(document.activeElement));
-    this.#top.replaceChildren(...sorted.map((pod) => {
-      const bar = h("span");
-      bar.style.width = `${most > 0 ? (100 * of(pod)) / most : 0}%`;
-      return h("li", {}, h("button", { type: "button", "data-key": `${pod.namespace}/${pod.name}`, onclick: () => this.#onPod({ namespace: pod.namespace, name: pod.name }) },
-        h("span", { class: "top-name" }, h("span", { class: "muted" }, `${pod.namespace}/`), pod.name),
-        h("span", { class: "top-value" }, of(pod) === null ? MISSING : text(of(pod))), h("span", { class: "meter", "aria-hidden": "true" }, bar)));
-    }));
-    if (focused >= 0) this.#top.children[focused]?.querySelector("button").focus({ preventScroll: true });
-    if (sorted.length === 0) this.#top.replaceChildren(h("li", { class: "hint" }, this.#pods.length ? "No pod has a value yet." : "This cluster has no pods."));
+    const items = sorted.map((pod) => {
+      const item = this.#item(pod);
+      setText(item.value, text(of(pod)));
+      item.bar.style.width = `${most > 0 ? (100 * of(pod)) / most : 0}%`;
+      return item.element;
+    });
+    for (const [key, { element }] of this.#items) if (!items.includes(element)) this.#items.delete(key);
+    arrange(this.#top, items);
+    if (items.length === 0) this.#top.replaceChildren(h("li", { class: "hint" }, this.#pods.length ? "No pod has a value yet." : "This cluster has no pods."));
+  }
+
+  /** The entry of a pod: the same one as long as it is shown, so that a click or the focus does not lose it. */
+  #item({ namespace, name }) {
+    const key = podKey({ namespace, name });
+    if (!this.#items.has(key)) {
+      const [bar, value] = [h("span"), h("span", { class: "top-value" })];
+      const element = h("li", {}, h("button", { type: "button", "data-key": key, onclick: () => this.#onPod({ namespace, name }) },
+        h("span", { class: "top-name" }, h("span", { class: "muted" }, `${namespace}/`), name), value, h("span", { class: "meter", "aria-hidden": "true" }, bar)));
+      this.#items.set(key, { element, bar, value });
+    }
+    return this.#items.get(key);
   }
 }

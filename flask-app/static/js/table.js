@@ -9,7 +9,7 @@ const collator = new Intl.Collator("en", { numeric: true });
  * `columns`: `{id, title, value(row), text(row), numeric, cell(element, row)}`; `value` sorts, `text` is shown, `cell`
  * replaces `text` where a column is more than a text. Rows open with a click, Enter or Space.
  *
- * With `scroller` (the element that scrolls the table) and `rowHeight` (px, all rows alike) only the rows in sight are in
+ * With `scroller` (the element that scrolls the table) and `rowHeight` (about, in px; all rows are alike) only the rows in sight are in
  * the document, and one row is a stop of the Tab key: the arrow keys, PageUp, PageDown, Home and End move it.
  * With `select` (`{label(row), selected(key), toggle(row)}`) each row begins with a checkbox, which Space ticks.
  */
@@ -99,7 +99,12 @@ export class Table {
   }
 
   #render() {
-    const [first, last] = this.#window ? this.#window.range(this.#sorted.length) : [0, Math.min(this.#sorted.length, this.#options.limit ?? Infinity)];
+    this.#draw();
+    if (this.#window?.measure(this.#body.firstElementChild)) this.#draw();
+  }
+
+  #draw() {
+    const [first, last] = this.#window ? this.#window.range(this.#sorted.length) : [0, this.#sorted.length];
     const shown = this.#sorted.slice(first, last);
     const focused = document.activeElement;
     const keys = new Set();

@@ -13,7 +13,7 @@ export class VirtualWindow {
   #count = 0;
   #pending = false;
 
-  /** `scroller` scrolls, `frame` lies in it and holds the table; `rowHeight` in px; `onMove` when other rows are in sight. */
+  /** `scroller` scrolls, `frame` lies in it and holds the table; `rowHeight` in px until one is measured; `onMove` when other rows are in sight. */
   constructor({ scroller, frame, rowHeight, onMove }) {
     this.#scroller = scroller;
     this.#frame = frame;
@@ -44,6 +44,14 @@ export class VirtualWindow {
     this.#frame.style.paddingTop = `${first * this.#rowHeight}px`;
     this.#frame.style.paddingBottom = `${(count - last) * this.#rowHeight}px`;
     return this.#range;
+  }
+
+  /** Takes over the height that a drawn row really has, with the fonts and zoom of this page; true when it is another. */
+  measure(row) {
+    const height = row?.getBoundingClientRect().height ?? 0;
+    if (height === 0 || Math.abs(height - this.#rowHeight) < 0.5) return false;
+    this.#rowHeight = height;
+    return true;
   }
 
   /** Scrolls just as far as row `index` needs to be in sight. */
