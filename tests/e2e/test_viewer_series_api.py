@@ -201,6 +201,13 @@ def test_the_biggest_pods_of_a_stack_come_first(
     assert next(iter(answer["datasets"])) == f"{biggest['namespace']}/{biggest['pod']}"
 
 
+def test_a_stack_over_a_day_shows_what_was_there_for_minutes(get: Get, serf_name: str, past: dict[str, int]) -> None:
+    answer = get(f"/api/node/{serf_name}/stack", by="pod", **{"from": past["to"] - 86400, "to": past["to"]}).json()
+    assert answer["step"] > 120
+    assert len(answer["datasets"]) == 10
+    assert all(any(values) for values in values_of(answer).values())
+
+
 def test_the_past_of_all_serfs_is_that_of_prometheus(get: Get, prometheus: Any, lab: Any, past: dict[str, int]) -> None:
     answer = get("/api/history", **past).json()
     assert list(answer["metrics"]) == ["cpu", "memory", "psi", "power"]

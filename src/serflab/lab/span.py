@@ -20,11 +20,6 @@ class Span:
     start: float
     end: float
 
-    @property
-    def seconds(self) -> float:
-        """Return its length."""
-        return self.end - self.start
-
     @classmethod
     def last(cls, name: str, seconds: float, now: float) -> Span:
         """Return the window of that name, which ends now."""
