@@ -106,12 +106,12 @@ function showTopology() {
   const view = readView();
   showNotices(notices(state, missingPackages));
   showMode(state, view.at !== null);
-  const found = state.topology?.nodes.filter((node) => matches(node, filterOf(view))).length;
+  setThresholds(state.topology?.thresholds);
+  const topology = state.topology && timeline.shown(state.topology);
+  const found = topology?.nodes.filter((node) => matches(node, filterOf(view))).length;
   // The table says in its own place that it is empty.
   showPlaceholder(state, byId("nodes").hidden ? found : null, clearFilters);
-  if (state.topology === null) return;
-  setThresholds(state.topology.thresholds);
-  const topology = timeline.shown(state.topology);
+  if (topology === null) return;
   showSummary(topology);
   legend.update(topology);
   filters.update(topology);

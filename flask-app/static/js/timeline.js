@@ -151,7 +151,7 @@ export class Timeline {
     note.classList.toggle("failed", this.#error !== null);
     if (this.#error) setText(note, `${this.#error.message} Trying again.`);
     else if (!this.#history) setText(note, "Loading the history …");
-    else if (values.every((value) => value === null)) setText(note, "Prometheus has no sample of this time.");
+    else if (values.every((value) => value === null)) setText(note, `Prometheus has no sample at these moments.${earliest ? ` The oldest is of ${dateTime(earliest)}.` : ""}`);
     else if (earliest && earliest > from) setText(note, `The oldest sample is of ${time(earliest)}.`);
     else setText(note, `${MEASURES[chosenMeasure()].title} of the lab`);
   }
