@@ -11,7 +11,7 @@ import requests
 from playwright.sync_api import Page, expect
 from visiting import DRAWN, Visit, pods_of
 
-from serflab.lab.load import level
+from serflab.lab.load import THRESHOLDS, level
 from serflab.lab.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def test_colours_and_rings_agree_with_prometheus(coloured: Page, lab: Any) -> No
         node = drawn[serf.name]
         shown = [value for value in recent_cpu(lab, serf.name) if abs(min(value, 100) - node["ring"]) <= 0.5]
         assert shown, f"{serf.name}: Prometheus never had {node['ring']} %"
-        assert any(f"level-{level(value)}" in node["classes"] for value in shown)
+        assert any(f"level-{level(value, THRESHOLDS['cpu'])}" in node["classes"] for value in shown)
         assert re.fullmatch(rf"{serf.name}\n(~ )?[\d.]+ %", node["label"])
 
 
