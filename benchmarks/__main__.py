@@ -15,20 +15,23 @@ from typing import TYPE_CHECKING
 import psutil
 
 import serflab
-from benchmarks import bring_up, patches, pods, scrape, viewer_api
+from benchmarks import bring_up, patches, pods, scrape, viewer_api, viewer_graph
 from benchmarks.clusters import CHECKOUT
 from serflab.lab.tools.pinned import TOOLS
 from serflab.lab.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.comparison import Comparison
 
-MEASURES = {
+MEASURES: dict[str, Callable[..., Comparison]] = {
     "up": bring_up.measure,
     "pods": pods.measure,
     "patches": patches.measure,
     "scrape": scrape.measure,
     "viewer-api": viewer_api.measure,
+    **viewer_graph.MEASURES,
 }
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 _HEAD = """\

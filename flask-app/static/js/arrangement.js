@@ -1,8 +1,8 @@
 /** Where the nodes are: a layout or what users have dragged, and the room that expanded serfs take. */
 
 import { SPACING, place } from "./layouts.js";
+import { room } from "./room.js";
 
-const HALF = 46;
 const ANIMATED_UP_TO = 300;
 const DURATION_MS = 320;
 
@@ -65,20 +65,13 @@ export class Arrangement {
 
   /** Where a node is to be drawn. */
   target(name) {
-    const { x, y } = this.#base.get(name);
-    const moved = { x, y };
-    for (const [other, { w, h }] of this.#boxes) {
-      const from = this.#base.get(other);
-      if (other === name || !from) continue;
-      moved.x += push(x - from.x, w / 2 - HALF);
-      moved.y += push(y - from.y, h / 2 - HALF);
-    }
-    return moved;
+    return room(this.#base, this.#boxes, SPACING / 2)(name);
   }
 
   /** Brings all nodes to where they belong; resolves when they are there. */
   async apply({ animate = true } = {}) {
-    const moves = [...this.#base.keys()].map((name) => [this.#cy.getElementById(name), this.target(name)]).filter(([node]) => node.nonempty());
+    const targetOf = room(this.#base, this.#boxes, SPACING / 2);
+    const moves = [...this.#base.keys()].map((name) => [this.#cy.getElementById(name), targetOf(name)]).filter(([node]) => node.nonempty());
     if (!animate || still() || moves.length > ANIMATED_UP_TO) {
       this.#cy.batch(() => moves.forEach(([node, position]) => void node.stop().position(position)));
       return;
@@ -92,9 +85,4 @@ export class Arrangement {
     const placed = place(this.#layout, nodes, links, aspect);
     this.#base = new Map(nodes.map(({ name }) => [name, (this.#layout === null && this.#saved[name]) || placed.get(name)]));
   }
-}
-
-/** How far an expanded serf pushes a node that is `distance` away in one direction, so that none comes below its box. */
-function push(distance, extra) {
-  return Math.max(0, extra) * Math.max(-1, Math.min(1, distance / (SPACING / 2)));
 }

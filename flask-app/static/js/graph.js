@@ -226,13 +226,18 @@ class Graph {
   #show(node) {
     const element = this.#cy.getElementById(node.name);
     const open = this.#expansion.has(node.name);
-    const text = isSerf(node) ? `${node.name}${open ? "  ·  " : "\n"}${caption(node)}${this.#expansion.remark(node.name)}` : node.name;
+    const text = isSerf(node) ? `${node.name}${open ? "  ·  " : "\n"}${caption(node)}${open ? this.#remark(node) : ""}` : node.name;
     const ring = isSerf(node) ? Math.round(ringOf(node)) : 0;
     if (element.data("label") !== text || element.data("ring") !== ring) element.data({ label: text, ring, rest: 100 - ring });
     const classes = [isSerf(node) ? `serf ${this.#large ? "plain" : "ringed"} level-${levelOf(node)}` : "other", `state-${node.state}`, loadStaleSince(node) ? "stale" : ""].join(" ");
     if (element.scratch("classes") === classes) return;
     element.classes([...classes.split(" ").filter(Boolean), ...MARKS.filter((mark) => element.hasClass(mark))]);
     element.scratch("classes", classes);
+  }
+
+  /** What the title of an open serf says besides; the past knows no pods. */
+  #remark(node) {
+    return node.state === "unknown" ? " · pods as they are now" : this.#expansion.remark(node.name);
   }
 
   #showLink({ id, state }) {
