@@ -147,7 +147,7 @@ async def _look(url: str, runs: int) -> list[Comparison]:
 
 @dataclass(frozen=True)
 class _Figure:
-    """A figure of both pages: its field of `Seen`, unit, aim as text, and whether a value with its ratio keeps to it."""
+    """A figure of both pages: field of `Seen`, unit, aim as text, and whether a value with its ratio keeps to it."""
 
     name: str
     field: str
