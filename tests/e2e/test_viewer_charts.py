@@ -176,6 +176,9 @@ def test_the_keyboard_moves_the_cursor_and_zooms(visit: Visit, serf_name: str) -
     first = page.locator(".chart-legend .when").inner_text()
     page.keyboard.press("ArrowRight")
     expect(page.locator(".chart-legend .when")).not_to_have_text(first)
+    expect(page.locator(".chart-card").get_by_role("status")).to_have_text(
+        re.compile(r"^Emulated [\d.]+ %, Real .* at ")
+    )
     page.keyboard.press("+")
     expect(page.locator('.chart button[data-id="custom"]')).to_have_attribute("aria-pressed", "true")
 

@@ -12,16 +12,20 @@ export class ChartCard {
   #title;
   #legend;
   #comparison = new Comparison();
+  // What a screen reader says while the keyboard moves the cursor.
+  #spoken = h("p", { class: "visually-hidden", role: "status" });
   #empty = h("p", { class: "chart-empty", hidden: true }, "No samples in this time.");
 
   constructor({ metric, title, height, onZoom, onToggle }) {
     this.metric = metric;
     this.#title = title;
     this.#legend = new ChartLegend({ onToggle });
-    this.plot = new Plot({ height, onZoom, onCursor: (index) => this.#legend.at(index) });
+    this.plot = new Plot({
+      height, onZoom, onCursor: (index) => this.#legend.at(index), onRead: () => setText(this.#spoken, this.#legend.description),
+    });
     this.unit = h("span", { class: "muted" });
     this.element = h("div", { class: "chart-card waiting", "data-metric": metric },
-      h("h4", {}, title, " ", this.unit), h("div", { class: "chart-area" }, this.plot.element, this.#empty), this.#legend.element, this.#comparison.element);
+      h("h4", {}, title, " ", this.unit), h("div", { class: "chart-area" }, this.plot.element, this.#empty), this.#legend.element, this.#comparison.element, this.#spoken);
   }
 
   /** What is drawn; null before the first answer. */

@@ -7,7 +7,7 @@ import { known, statistics, sums } from "./chart_series.js";
 export class ChartLegend {
   #rows = new Map();
   #body = h("tbody");
-  #when = h("th", { scope: "col", class: "numeric when" });
+  #when = h("th", { scope: "col", class: "numeric when" }, "now");
   #onToggle;
   #series = null;
   #lines = [];

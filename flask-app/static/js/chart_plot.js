@@ -27,11 +27,15 @@ export class Plot {
   #height;
   #onZoom;
   #onCursor;
-  element = h("div", { class: "chart-plot", tabindex: 0, role: "img" });
+  #onRead;
+  element = h("div", { class: "chart-plot", tabindex: 0, role: "img", "aria-label": "Chart, loading" });
 
-  /** `onZoom(from, to)` in seconds since the epoch after a drag; `onCursor(index)` with null when the cursor leaves. */
-  constructor({ height, onZoom, onCursor }) {
-    [this.#height, this.#onZoom, this.#onCursor] = [height, onZoom, onCursor];
+  /**
+   * `onZoom(from, to)` in seconds since the epoch after a drag; `onCursor(index)` with null when the cursor leaves;
+   * `onRead()` when the keyboard has moved it.
+   */
+  constructor({ height, onZoom, onCursor, onRead }) {
+    [this.#height, this.#onZoom, this.#onCursor, this.#onRead] = [height, onZoom, onCursor, onRead];
     this.element.addEventListener("keydown", (event) => this.#press(event));
     this.element.addEventListener("blur", () => this.#plot?.setCursor({ left: -10, top: -10 }));
     new ResizeObserver(() => {
@@ -78,6 +82,8 @@ export class Plot {
     return {
       width: Math.max(200, this.element.clientWidth),
       height: this.#height,
+      // Room for half of the last time below the axis.
+      padding: [8, 30, 0, 0],
       legend: { show: false },
       cursor: {
         y: false, drag: { x: true, y: false, setScale: false },
@@ -152,6 +158,7 @@ export class Plot {
     if (next !== undefined) {
       const x = plot.data[0][Math.max(0, Math.min(last, next))];
       plot.setCursor({ left: plot.valToPos(x, "x"), top: 10 });
+      this.#onRead();
     } else if (event.key === "+" || event.key === "-") {
       const { from, to } = this.#series;
       const middle = plot.cursor.idx === null || plot.cursor.idx === undefined ? (from + to) / 2 : plot.data[0][plot.cursor.idx];

@@ -39,7 +39,7 @@ export class OverviewTab {
     h("dt", {}, title), h("dd"), h("div", { class: "meter", "aria-hidden": "true" }, h("span")))));
   #pod = h("p", { class: "pod-summary" });
   #slot = h("div");
-  #topTitle = h("h3");
+  #topTitle = h("h3", {}, "Pods with most CPU");
   #items = new Map();
   #top = h("ol", { class: "top-pods" });
   #absent = h("p", { class: "hint", hidden: true }, "This serf is in the topology file but not up. `serflab up` starts it.");
