@@ -15,7 +15,7 @@ import { SHAPES, WINDOWS, podKey } from "./panel_view.js";
 const REFRESH_MS = 5000;
 const HEIGHT = 220;
 const SMALL_HEIGHT = 130;
-// While the time is dragged along, questions wait until it rests.
+// While the time is dragged along, questions are this far apart.
 const PATIENCE_MS = 200;
 const ALL = "all";
 const SHAPE_TITLES = { lines: "Emulated and real", difference: "Difference", namespace: "By namespace", pod: "By pod" };
@@ -26,8 +26,10 @@ export class Chart {
   #kept = "";
   #timer = null;
   #request = null;
+  #asking = false;
+  #following = false;
+  #behind = false;
   #returns = [];
-  #live = null;
   #onChange;
   #metrics;
   #windows;
@@ -100,7 +102,8 @@ export class Chart {
     this.#arrangeCards();
     const moved = before !== null && before.at !== next.at;
     if (before !== null && JSON.stringify({ ...before, hide }) === JSON.stringify(next)) this.#cards.forEach((card) => card.hide(hide));
-    else this.#ask(moved ? PATIENCE_MS : 0);
+    else if (moved) this.#follow();
+    else this.#ask(0);
   }
 
   /** Says since when the sources of the samples are silent; "" while they are not. */
@@ -201,6 +204,7 @@ export class Chart {
   }
 
   #stop() {
+    [this.#asking, this.#following, this.#behind] = [false, false, false];
     clearTimeout(this.#timer);
     this.#request?.abort();
   }
@@ -210,17 +214,30 @@ export class Chart {
     this.#timer = setTimeout(() => this.#refresh(), delay);
   }
 
+  /** While the past is played, the time moves on faster than it is answered: one question after the other, none cut off. */
+  #follow() {
+    this.#behind = true;
+    if (this.#asking || this.#following) return;
+    this.#following = true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#refresh(), PATIENCE_MS);
+  }
+
   async #refresh() {
+    [this.#following, this.#behind] = [false, false];
     if (document.hidden) return;
+    this.#asking = true;
     const request = new AbortController();
     this.#request = request;
     const choice = this.#choice;
     for (const card of this.#cards) card.wait();
     const results = await Promise.all(this.#cards.map((card) => this.#fill(card, choice, request)));
     if (request.signal.aborted) return;
+    this.#asking = false;
     setText(this.#message, results.find((text) => text) ?? "");
     // A fixed range has all its samples, unless the question failed.
-    if (isLive(choice) || results.some((text) => text)) this.#timer = setTimeout(() => this.#refresh(), REFRESH_MS);
+    if (this.#behind) this.#follow();
+    else if (isLive(choice) || results.some((text) => text)) this.#timer = setTimeout(() => this.#refresh(), REFRESH_MS);
   }
 
   /** The words for what went wrong, "" where nothing did. What was drawn stays. */
