@@ -260,7 +260,7 @@ def test_the_png_file_is_a_picture_of_the_chart(visit: Visit, serf_name: str) ->
     page = visit.open(f"#node={serf_name}")
     expect(legend_row(page, "emulated_node").locator("td").first).to_have_text(A_NUMBER)
     with page.expect_download() as download:
-        page.get_by_role("button", name="PNG").click()
+        page.get_by_role("button", name="PNG", exact=True).click()
     RESULTS.mkdir(exist_ok=True)
     download.value.save_as(RESULTS / "chart.png")
     picture = (RESULTS / "chart.png").read_bytes()

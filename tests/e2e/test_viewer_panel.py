@@ -273,8 +273,8 @@ def test_ten_thousand_rows_keep_few_in_the_document(visit: Visit) -> None:
     rows = page.locator("#many tbody tr")
     assert 0 < rows.count() < 200
     expect(page.locator("#many table")).to_have_attribute("aria-rowcount", "10001")
-    page.evaluate("document.getElementById('many').scrollTop = 150000")
-    expect(page.locator('#many tr[data-key="row-5003"]')).to_have_attribute("aria-rowindex", "5005")
+    page.evaluate("const many = document.getElementById('many'); many.scrollTop = many.scrollHeight / 2")
+    expect(page.locator('#many tr[data-key="row-5000"]')).to_have_attribute("aria-rowindex", "5002")
     assert rows.count() < 200
     page.locator("#many thead button", has_text="Value").click()
     page.evaluate("document.getElementById('many').scrollTop = 0")
