@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 import werkzeug.serving
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ThreadedTaskDispatcher
 
 from serflab.errors import SerflabError
 from serflab.lab.ports import check_free
 from serflab.web.app import create_app, make_observer
 from serflab.web.events import MOST_STREAMS
+from serflab.web.malformed import JsonErrorChannel
 from serflab.web.settings import Settings, load_settings
 from serflab.web.token import announcement, write_token
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from flask import Flask
-    from waitress.server import BaseWSGIServer, MultiSocketServer
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ _THREADS = 8  # beside those that the streams hold
 _CONNECTIONS = 1000
 _OPEN_FILES = 4096
 _UNREAD_BYTES = 256 * 1024
+_RECEIVED_BYTES = 4 * 1024 * 1024
 _STOP_SECONDS = 1
 # A client that is gone without a word, or that reads nothing for so long, is cut off.
 _SILENT_MILLISECONDS = 30_000
@@ -103,12 +104,12 @@ def serve(settings: Settings) -> None:
         log.info("stopped")
 
 
-def make_server(app: Flask, listener: socket.socket) -> MultiSocketServer | BaseWSGIServer:
+def make_server(app: Flask, listener: socket.socket) -> BaseWSGIServer:
     """Return the server of an application on a socket that is bound; its `run` ends with `SystemExit` of a signal."""
     _allow_open_files()
     threads = _Threads()
     threads.set_thread_count(MOST_STREAMS + _THREADS)
-    return create_server(
+    server = create_server(
         app,
         sockets=[listener],
         _dispatcher=threads,
@@ -117,8 +118,13 @@ def make_server(app: Flask, listener: socket.socket) -> MultiSocketServer | Base
         asyncore_use_poll=True,
         # A stream whose client does not read waits when this much is unread.
         outbuf_high_watermark=_UNREAD_BYTES,
+        # Received before the application sees it and can refuse it.
+        max_request_body_size=_RECEIVED_BYTES,
         ident="serflab",
     )
+    assert isinstance(server, BaseWSGIServer)  # noqa: S101  one socket, one server
+    server.channel_class = JsonErrorChannel
+    return server
 
 
 class _Threads(ThreadedTaskDispatcher):

@@ -1,21 +1,26 @@
 from __future__ import annotations
 
+import functools
 import json
 import socket
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from waitress import wasyncore
 
 from serflab.lab.inventory import STATE_ENV
 from serflab.lab.observer import LabObserver
 from serflab.web.app import create_app
+from serflab.web.server import make_server
 from serflab.web.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from flask import Flask
     from flask.testing import FlaskClient
 
 TOPOLOGY = """
@@ -80,6 +85,27 @@ def observer(settings: Settings, checkout: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def client(settings: Settings, observer: LabObserver) -> FlaskClient:
     return create_app(settings, observer).test_client()
+
+
+@pytest.fixture
+def serve(observer: LabObserver) -> Iterator[Callable[[Flask], Any]]:
+    """Serve an application by the viewer's own server on some port, until the test ends."""
+    running = []
+
+    def start(app: Flask) -> Any:
+        server = make_server(app, socket.create_server(("127.0.0.1", 0)))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        return server
+
+    yield start
+    observer.feed.close()
+    for server, thread in running:
+        server.task_dispatcher.shutdown()
+        server.trigger.pull_trigger(functools.partial(wasyncore.close_all, server._map))
+        thread.join(timeout=30)
+        assert not thread.is_alive()
 
 
 @pytest.fixture

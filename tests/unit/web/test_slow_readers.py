@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from waitress import wasyncore
 
 from serflab.lab.feed import Feed
 from serflab.lab.load import THRESHOLDS
 from serflab.lab.overview import Observed, PrometheusState
 from serflab.lab.topology import Node, Topology
 from serflab.web.app import create_app
-from serflab.web.server import make_server
 from server_sent import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from flask import Flask
 
     from serflab.lab.observer import LabObserver
     from serflab.web.settings import Settings
@@ -52,18 +51,9 @@ def changing() -> Changing:
 
 
 @pytest.fixture
-def server(settings: Settings, observer: LabObserver, changing: Changing) -> Iterator[Any]:
+def server(settings: Settings, observer: LabObserver, changing: Changing, serve: Callable[[Flask], Any]) -> Any:
     observer.feed = changing.feed
-    listener = socket.create_server(("127.0.0.1", 0))
-    made = make_server(create_app(settings, observer), listener)
-    thread = threading.Thread(target=made.run)
-    thread.start()
-    yield made
-    changing.feed.close()
-    made.task_dispatcher.shutdown()
-    made.trigger.pull_trigger(lambda: wasyncore.close_all(made._map))
-    thread.join(timeout=30)
-    assert not thread.is_alive()
+    return serve(create_app(settings, observer))
 
 
 def test_a_reader_that_does_not_read_costs_no_memory_and_then_sees_the_present(
