@@ -17,6 +17,7 @@ import { colour } from "./theme.js";
 // Nodes and links together; above, what is drawn is simpler.
 const LARGE = 300;
 const LARGEST_FIT = 1.3;
+const ROUGH_SIZE = 100;
 const MARKS = ["hovered", "selected", "focused", "dimmed", "expanded"];
 
 /**
@@ -152,7 +153,7 @@ class Graph {
   fit() {
     this.#looking = false;
     const [width, height] = [this.#container.clientWidth, this.#container.clientHeight];
-    const box = this.#cy.elements().boundingBox({ includeUnderlays: false, includeOverlays: false });
+    const box = this.#large ? this.#extent() : this.#cy.elements().boundingBox({ includeUnderlays: false, includeOverlays: false });
     if (!(box.w > 0 && width > 0 && height > 0)) return;
     const margin = Math.min(32, width / 16);
     const [above, below] = [byId("graph-top").offsetHeight + margin / 4, byId("legend").offsetHeight + margin / 2];
@@ -344,6 +345,19 @@ class Graph {
     const links = this.#cy.getElementById(id).connectedEdges().length;
     const load = isSerf(node) ? `${caption(node)}, ` : "";
     return `${id}, ${node.role}, ${load}${STATES[node.state]}, ${links} links${this.#expansion.has(id) ? ", expanded" : ""}`;
+  }
+
+  /** The box around all nodes, from their places alone: measuring every label and link of a large graph takes longer than drawing it. */
+  #extent() {
+    const [xs, ys] = [[], []];
+    this.#cy.nodes().forEach((node) => {
+      const { x, y } = node.position();
+      const [w, h] = [node.data("w") ?? ROUGH_SIZE, node.data("h") ?? ROUGH_SIZE];
+      xs.push(x - w / 2, x + w / 2);
+      ys.push(y - h / 2, y + h / 2);
+    });
+    const [x1, x2, y1, y2] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    return { x1, x2, y1, y2, w: x2 - x1, h: y2 - y1 };
   }
 
   #aspect() {
