@@ -93,7 +93,7 @@ export function replay({ node, replay: found }) {
   };
   const troubles = [];
   if (failures > 0) troubles.push(`${count(failures)} patches have failed since it started: the pods concerned kept older values until the next tick.`);
-  if (skipped > 0) troubles.push(`${count(skipped)} ticks were skipped to catch up.`);
+  if (skipped > 0) troubles.push(`${count(skipped)} ticks were skipped to catch up since it started.`);
   if (missing > 0) troubles.push(`${count(missing)} pods of the config are not there: \`create_resources.py\` makes them anew.`);
   if (state === "stopped") {
     return { ...about, grade: "bad", state: "Stopped", words: ["The exporter sees no live replay: the values stand still.", ...troubles].join(" "), advice: `The supervisor starts it again by itself; if it stays stopped, its log is ${node}/logs/replay.log.` };
@@ -102,7 +102,8 @@ export function replay({ node, replay: found }) {
     return { ...about, grade: "warning", state: "Late", words: [`Its latest tick is ${number(lag)} s behind, more than one interval.`, ...troubles].join(" "), advice: "The machine or the API server is busy. A longer SERFLAB_INTERVAL, fewer serfs or `--mode clock` make it easier." };
   }
   if (state === "playing") {
-    return { ...about, grade: troubles.length ? "warning" : "good", state: "Playing", words: ["It plays on time.", ...troubles].join(" "), advice: "" };
+    // Ticks that were skipped once are a fact of the past: a replay that has caught up plays well.
+    return { ...about, grade: failures > 0 || missing > 0 ? "warning" : "good", state: "Playing", words: ["It plays on time.", ...troubles].join(" "), advice: "" };
   }
   return { ...about, grade: "unknown", state: "Unknown", words: "Only the exporter knows how the replay is doing, and it does not answer Prometheus.", advice: "Look at the exporter above." };
 }

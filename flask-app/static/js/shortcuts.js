@@ -63,6 +63,6 @@ export function showShortcuts(shortcuts) {
       h("section", {},
         h("h3", {}, "In the graph"), rows(IN_THE_GRAPH),
         h("h3", {}, "On the track of the history"), rows(ON_THE_TRACK),
-        h("h3", {}, "In tables"), rows([{ keys: ["Tab"], text: "Go to the next row" }, { keys: ["Enter"], text: "Open the row" }]))),
+        h("h3", {}, "In tables"), rows([{ keys: ["Tab"], text: "Go to the rows" }, { keys: ["↑", "↓"], text: "Next and previous pod" }, { keys: ["Enter"], text: "Open the row" }]))),
   });
 }
