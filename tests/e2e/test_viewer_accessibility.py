@@ -64,9 +64,10 @@ def panel(page: Page) -> None:
 
 
 def pod(page: Page) -> None:
-    panel(page)
-    page.locator("#panel tbody tr").first.click()
+    page.goto(f"{page.url.partition('#')[0]}#node=serf1&tab=pods")
+    page.locator("#panel .pods tbody tr").first.click()
     page.wait_for_function("() => location.hash.includes('pod=')")
+    expect(page.locator("#panel canvas").first).to_be_visible()
 
 
 STATES = [graph, table, filtered, nothing_found, history, keyboard_help, token, panel, pod]
