@@ -17,11 +17,14 @@ from serflab.web.lookup import EXTENSION, SETTINGS
 from serflab.web.positions import install_positions
 from serflab.web.security import install_security
 from serflab.web.token import write_token
+from serflab.web.turns import InTurn
 
 if TYPE_CHECKING:
     from serflab.web.settings import Settings
 
 _BLUEPRINTS = (topology, events, nodes, series, history, positions, templates, health, documentation, page)
+# Asked for by every page that polls, and answered from memory.
+_IN_TURN = ("/api/topology",)
 _MOST_BYTES = 1024 * 1024  # of a request's body
 
 
@@ -46,6 +49,7 @@ def create_app(settings: Settings, observer: LabObserver | None = None, *, token
     app.config["MAX_CONTENT_LENGTH"] = _MOST_BYTES
     for module in _BLUEPRINTS:
         app.register_blueprint(module.blueprint)
+    app.wsgi_app = InTurn(app.wsgi_app, _IN_TURN)  # type: ignore[method-assign]  Flask's own place for middleware
     return app
 
 
