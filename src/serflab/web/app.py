@@ -49,7 +49,7 @@ def create_app(settings: Settings, observer: LabObserver | None = None, *, token
     app.config["MAX_CONTENT_LENGTH"] = _MOST_BYTES
     for module in _BLUEPRINTS:
         app.register_blueprint(module.blueprint)
-    app.wsgi_app = InTurn(app.wsgi_app, _IN_TURN)  # type: ignore[method-assign]  Flask's own place for middleware
+    app.wsgi_app = InTurn(app.wsgi_app, _IN_TURN)  # type: ignore[method-assign]  # Flask's own place
     return app
 
 

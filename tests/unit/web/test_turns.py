@@ -19,7 +19,7 @@ class Application:
         self.arrived = threading.Semaphore(0)
         self.let_go = threading.Event()
 
-    def __call__(self, environ, start_response):
+    def __call__(self, environ, _start_response):
         self.inside += 1
         self.arrived.release()
         assert self.let_go.wait(PATIENCE)
@@ -50,7 +50,7 @@ def test_how_many_requests_of_a_path_are_answered_at_once(path, at_once):
 
 
 def test_a_request_that_fails_gives_its_turn_to_the_next():
-    def broken(environ, start_response):
+    def broken(_environ, _start_response):
         raise RuntimeError
 
     middleware = InTurn(broken, ["/quick"])
