@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from running_lab import on_cluster, unschedulable_pod, until
 
 from openapi_schema import problems
-from serflab.kube.client import ApiClient
-from serflab.kube.credentials import load_credentials
 from serflab.lab.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-PROBE = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"name": "viewer-probe", "namespace": "default"},
-    "spec": {
-        "nodeSelector": {"serflab.test/nowhere": "true"},
-        "containers": [{"name": "probe", "image": "serflab/probe:v1"}],
-    },
-}
+    from serflab.kube.client import ApiClient
 
 
 @pytest.fixture
@@ -37,22 +26,6 @@ def get(lab: Any) -> Callable[..., requests.Response]:
 def serf_name(lab: Any) -> str:
     name: str = lab.inventory.serfs[0].name
     return name
-
-
-def on_cluster(lab: Any, serf: str, act: Callable[[ApiClient], Awaitable[Any]]) -> Any:
-    async def run() -> Any:
-        async with ApiClient(load_credentials(lab.inventory.serf(serf).kubeconfig)) as client:
-            return await act(client)
-
-    return asyncio.run(run())
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if holds():
-            return
-        time.sleep(0.2)
-    pytest.fail("it never came to hold")
 
 
 def pods(answer: requests.Response) -> dict[tuple[str, str], dict[str, Any]]:
@@ -102,7 +75,11 @@ def test_a_new_pod_is_seen_with_its_reason_and_a_deleted_one_is_gone(
     def probe() -> dict[str, Any] | None:
         return pods(get(f"/api/node/{serf_name}/cluster-info")).get(("default", "viewer-probe"))
 
-    on_cluster(lab, serf_name, lambda client: client.create("/api/v1/namespaces/default/pods", PROBE))
+    on_cluster(
+        lab,
+        serf_name,
+        lambda client: client.create("/api/v1/namespaces/default/pods", unschedulable_pod("viewer-probe")),
+    )
     try:
         until(lambda: bool((probe() or {}).get("reason")))
         seen = probe()

@@ -10,19 +10,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import requests
+from running_lab import until
 
 from openapi_schema import problems
 from serflab.lab.inventory import FILE_NAME
 from server_sent import applied, events, without_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 APP = Path(__file__).parents[2] / "flask-app" / "app.py"
 MOST_STREAMS = 256
@@ -106,14 +106,6 @@ class Viewer:
         """Return what a poll gets."""
         document: dict[str, Any] = requests.get(f"{self.url}/api/topology", timeout=20).json()
         return document
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if holds():
-            return
-        time.sleep(0.2)
-    pytest.fail("it never came to hold")
 
 
 @pytest.fixture

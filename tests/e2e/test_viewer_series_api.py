@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import time
@@ -11,27 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from running_lab import on_cluster, unschedulable_pod, until
 
 from openapi_schema import problems
-from serflab.kube.client import ApiClient
-from serflab.kube.credentials import load_credentials
 from serflab.lab.comparison import compare
 from serflab.lab.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     Get = Callable[..., requests.Response]
-
-UNSCHEDULABLE = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"name": "event-probe", "namespace": "default"},
-    "spec": {
-        "nodeSelector": {"serflab.test/nowhere": "true"},
-        "containers": [{"name": "probe", "image": "serflab/probe:v1"}],
-    },
-}
 
 
 @pytest.fixture
@@ -69,22 +57,6 @@ def past(get: Get, serf_name: str) -> dict[str, int]:
 @pytest.fixture
 def pod_names(get: Get, serf_name: str) -> list[str]:
     return [f"{pod['namespace']}/{pod['name']}" for pod in get(f"/api/node/{serf_name}/cluster-info").json()["pods"]]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if holds():
-            return
-        time.sleep(0.2)
-    pytest.fail("it never came to hold")
-
-
-def on_cluster(lab: Any, serf: str, act: Callable[[ApiClient], Awaitable[Any]]) -> Any:
-    async def run() -> Any:
-        async with ApiClient(load_credentials(lab.inventory.serf(serf).kubeconfig)) as client:
-            return await act(client)
-
-    return asyncio.run(run())
 
 
 def values_of(answer: dict[str, Any]) -> dict[str, list[float | None]]:
@@ -238,7 +210,11 @@ def test_what_happens_in_the_cluster_is_told_the_newest_first(get: Get, lab: Any
         found: list[dict[str, Any]] = get(f"/api/node/{serf_name}/events").json()["events"]
         return found
 
-    on_cluster(lab, serf_name, lambda client: client.create("/api/v1/namespaces/default/pods", UNSCHEDULABLE))
+    on_cluster(
+        lab,
+        serf_name,
+        lambda client: client.create("/api/v1/namespaces/default/pods", unschedulable_pod("event-probe")),
+    )
     try:
         until(lambda: any(event["name"] == "event-probe" for event in events()))
     finally:

@@ -3,60 +3,27 @@
 import { clusterInfo } from "./api.js";
 import { h } from "./dom.js";
 import { age, cpu, memory, time } from "./format.js";
-import { Problem, facts, skeleton, use } from "./panel_parts.js";
-import { Poller } from "./poller.js";
+import { AnswerTab } from "./panel_answer.js";
+import { facts, use } from "./panel_parts.js";
 
-export class ClusterTab {
-  #poller;
-  #node = null;
-  #key = "";
-  #problem = new Problem();
-  #content = h("div", { class: "stack" });
+export class ClusterTab extends AnswerTab {
   #onNamespace;
   #onPods;
 
   /** `onNamespace(name)` shows the pods of a namespace, `onPods(name)` those of a Kubernetes node. */
   constructor({ onNamespace, onPods }) {
+    super(clusterInfo);
     [this.#onNamespace, this.#onPods] = [onNamespace, onPods];
-    this.#poller = new Poller({
-      ask: (signal) => clusterInfo(this.#node, signal),
-      onAnswer: (info) => {
-        this.#problem.show(null);
-        this.#draw(info);
-      },
-      onFailure: (error) => {
-        this.#problem.show(error);
-        if (this.#key === "") this.#content.replaceChildren();
-      },
-    });
-    this.element = h("div", { class: "stack" }, this.#problem.element, this.#content);
   }
 
-  open(node) {
-    if (this.#node !== node.name) {
-      this.#node = node.name;
-      this.#key = "";
-      this.#content.replaceChildren(skeleton(8));
-    }
-    this.#poller.start();
+  seen({ pods, ...rest }) {
+    return [rest, [...usage(pods)]];
   }
 
-  close() {
-    this.#poller.stop();
-  }
-
-  show() {
-    // Everything here comes with the cluster's own answer.
-  }
-
-  #draw({ state, stale_since: stale, cluster, nodes, namespaces, pods, summary, values_from: source }) {
+  draw({ stale_since: stale, cluster, nodes, namespaces, pods, summary, values_from: source }) {
     const used = usage(pods);
-    const key = JSON.stringify([state, stale, cluster, nodes, namespaces, summary, source, [...used]]);
-    if (key === this.#key) return;
-    const focus = focusPath(this.#content);
-    this.#key = key;
     const phases = Object.entries(summary.phases).map(([phase, count]) => `${count.toLocaleString("en")} ${phase.toLowerCase()}`).join(", ");
-    this.#content.replaceChildren(
+    return [
       stale ? h("p", { class: "notice warning" }, `Stale since ${time(stale)}: the API server does not answer, what follows is from before.`) : "",
       h("section", {}, h("h3", {}, "API server"), facts([
         ["Kubernetes", cluster.version], ["Address", cluster.server], ["Exporter", cluster.exporter],
@@ -68,9 +35,8 @@ export class ClusterTab {
       h("section", {}, h("h3", {}, "Namespaces ", h("span", { class: "muted" }, String(namespaces.length))),
         h("ul", { class: "chips" }, namespaces.map((namespace) => h("li", {},
           h("button", { type: "button", title: `${namespace.phase}, ${age(namespace.created)} old: show its pods`, onclick: () => this.#onNamespace(namespace.name) },
-            namespace.name, h("span", { class: "count" }, String(namespace.pods))))))));
-    // What is drawn anew keeps the keyboard where it was.
-    if (focus >= 0) this.#content.querySelectorAll("button")[focus]?.focus({ preventScroll: true });
+            namespace.name, h("span", { class: "count" }, String(namespace.pods))))))),
+    ];
   }
 
   #kubeNode({ name, ready, unschedulable, created, capacity, requested, conditions }, used = { cpu: null, memory: null, power: null }) {
@@ -92,8 +58,6 @@ export class ClusterTab {
       h("button", { type: "button", class: "link", onclick: () => this.#onPods(name) }, "Show its pods"));
   }
 }
-
-const focusPath = (content) => [...content.querySelectorAll("button")].indexOf(document.activeElement);
 
 /** What the pods of each Kubernetes node use together; what is not known counts for nothing. */
 function usage(pods) {

@@ -3,55 +3,18 @@
 import { serfHealth } from "./api.js";
 import { h } from "./dom.js";
 import { MISSING, number, time } from "./format.js";
-import { Problem, facts, skeleton } from "./panel_parts.js";
-import { Poller } from "./poller.js";
+import { AnswerTab } from "./panel_answer.js";
+import { facts } from "./panel_parts.js";
 
 const BADGES = { good: "state-ready", warning: "state-connecting", bad: "state-unreachable", unknown: "" };
 
-export class HealthTab {
-  #poller;
-  #node = null;
-  #key = "";
-  #problem = new Problem();
-  #content = h("div", { class: "stack" });
-
+export class HealthTab extends AnswerTab {
   constructor() {
-    this.#poller = new Poller({
-      ask: (signal) => serfHealth(this.#node, signal),
-      onAnswer: (answer) => {
-        this.#problem.show(null);
-        this.#draw(answer);
-      },
-      onFailure: (error) => {
-        this.#problem.show(error);
-        if (this.#key === "") this.#content.replaceChildren();
-      },
-    });
-    this.element = h("div", { class: "stack" }, this.#problem.element, this.#content);
+    super(serfHealth);
   }
 
-  open(node) {
-    if (this.#node !== node.name) {
-      this.#node = node.name;
-      this.#key = "";
-      this.#content.replaceChildren(skeleton(8));
-    }
-    this.#poller.start();
-  }
-
-  close() {
-    this.#poller.stop();
-  }
-
-  show() {
-    // Everything here comes with the health's own answer.
-  }
-
-  #draw(answer) {
-    const key = JSON.stringify(answer);
-    if (key === this.#key) return;
-    this.#key = key;
-    this.#content.replaceChildren(...[apiServer(answer), exporter(answer), replay(answer)].map(card));
+  draw(answer) {
+    return [apiServer(answer), exporter(answer), replay(answer)].map(card);
   }
 }
 
