@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from playwright.sync_api import Page, expect
+from running_lab import until
 from visiting import INK, RESULTS, Visit, pods_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,18 @@ def answer(visit: Visit, path: str, **parameters: Any) -> Any:
     response = requests.get(f"{visit.url}{path}", params=parameters, timeout=15)
     assert response.status_code == 200, response.text
     return response.json()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def samples(lab: Any) -> None:
+    """Wait until a lab that has just come up has samples for the whole of a `fixed_range`."""
+    question = {"query": "count(serflab:serf_cpu:percent offset 50s)"}
+
+    def known() -> bool:
+        found = requests.get(f"{lab.prometheus_url}/api/v1/query", params=question, timeout=20).json()["data"]["result"]
+        return bool(found) and int(found[0]["value"][1]) == len(lab.inventory.serfs)
+
+    until(known)
 
 
 def fixed_range() -> tuple[int, int]:
@@ -221,17 +234,19 @@ def test_several_pods_share_a_chart_and_its_legend_hides_them(
 
 
 @pytest.mark.parametrize("part", ["namespace", "pod"])
-def test_a_stack_adds_up_to_what_the_serf_uses(visit: Visit, serf_name: str, part: str) -> None:
+def test_a_stack_adds_up_to_what_the_serf_uses(visit: Visit, lab: Any, serf_name: str, part: str) -> None:
     begin, end = fixed_range()
-    span = {"from": begin, "to": end}
     page = visit.open(f"#node={serf_name}&shape={part}&from={begin}&to={end}")
     expect(legend_row(page, "total").locator("td").first).to_have_text(re.compile(r"\d.* m$"))
     total = float(values(legend_row(page, "total"))[1].replace(",", ""))
-    info = answer(visit, f"/api/node/{serf_name}/cluster-info")
-    capacity = sum(node["capacity"]["cpu_millicores"] for node in info["nodes"])
-    whole = answer(visit, f"/api/node/{serf_name}/timeseries", metric="cpu", **span)
-    percent = [value for value in whole["datasets"]["emulated_node"]["values"] if value is not None]
-    assert total == pytest.approx(sum(percent) / len(percent) / 100 * capacity, rel=0.02)
+    shown = answer(visit, f"/api/node/{serf_name}/stack", metric="cpu", by=part, **{"from": begin, "to": end})
+    question = {
+        "query": f'sum(emulation_pod_cpu_millicores{{serf="{serf_name}"}})',
+        "start": shown["from"], "end": shown["to"], "step": shown["step"], "lookback_delta": "15s",
+    }  # fmt: skip
+    found = requests.get(f"{lab.prometheus_url}/api/v1/query_range", params=question, timeout=20).json()
+    used = [float(value) for _, value in found["data"]["result"][0]["values"]]
+    assert total == pytest.approx(sum(used) / len(used), rel=0.01)
     rows = page.locator(f'{LEGEND}:not([data-series="total"])')
     parts = sum(float(values(row)[1].replace(",", "")) for row in rows.all())
     assert parts == pytest.approx(total, rel=0.01)

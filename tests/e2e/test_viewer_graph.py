@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import requests
 from playwright.sync_api import Page, expect
-from visiting import COLOURED, DRAWN, PATIENCE_MS, click_node, pods_of
+from visiting import COLOURED, DRAWN, PATIENCE_MS, click_node, drag, place, pods_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +29,6 @@ def nothing_saved(lab: Any) -> Iterator[None]:
     requests.delete(f"{lab.viewer_url}/api/positions", timeout=20)
 
 
-def place(page: Page, name: str) -> dict[str, float]:
-    where: dict[str, float] = page.evaluate("name => window.serflab.graph.position(name)", name)
-    return where
-
-
 def inside(page: Page, kind: str) -> list[dict[str, Any]]:
     boxes: list[dict[str, Any]] = page.evaluate("window.serflab ? window.serflab.graph.inside() : []")
     return [box for box in boxes if box["kind"] == kind]
@@ -49,15 +44,6 @@ def expand(page: Page, serf: str) -> None:
     where = place(page, serf)
     page.mouse.dblclick(where["x"], where["y"])
     page.wait_for_function("() => window.serflab.graph.inside().some(box => box.kind === 'pod')", timeout=PATIENCE_MS)
-
-
-def drag(page: Page, name: str, by: tuple[int, int]) -> None:
-    where = place(page, name)
-    page.mouse.move(where["x"], where["y"])
-    page.mouse.down()
-    page.mouse.move(where["x"] + by[0] / 2, where["y"] + by[1] / 2)
-    page.mouse.move(where["x"] + by[0], where["y"] + by[1])
-    page.mouse.up()
 
 
 def test_an_expanded_serf_shows_the_nodes_and_pods_of_its_cluster(coloured: Page, lab: Any, serf_name: str) -> None:

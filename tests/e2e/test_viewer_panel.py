@@ -191,7 +191,12 @@ def test_the_health_tab_says_in_words_how_the_serf_is_doing(
     [
         pytest.param({"replay": {"state": "stopped"}}, "Stopped", "values stand still", id="replay stopped"),
         pytest.param({"replay": {"state": "late", "lag_seconds": 12.0}}, "Late", "12 s behind", id="replay late"),
-        pytest.param({"replay": {"patch_failures_total": 7}}, "Playing", "7 patches have failed", id="failed patches"),
+        pytest.param(
+            {"replay": {"state": "playing", "patch_failures_total": 7}},
+            "Playing",
+            "7 patches have failed",
+            id="failed patches",
+        ),
         pytest.param({"exporter": {"up": False}}, "Down", "cannot scrape", id="exporter down"),
         pytest.param({"exporter": {"up": None}}, "Unknown", "does not say", id="nothing known"),
         pytest.param({"api_server": {"state": "unreachable"}}, "Unreachable", "from before", id="API server gone"),

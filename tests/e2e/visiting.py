@@ -54,9 +54,23 @@ class Visit:
             self.complaints.append(text)
 
 
+def place(page: Page, name: str) -> dict[str, float]:
+    where: dict[str, float] = page.evaluate("name => window.serflab.graph.position(name)", name)
+    return where
+
+
 def click_node(page: Page, name: str) -> None:
-    place = page.evaluate("name => window.serflab.graph.position(name)", name)
-    page.mouse.click(place["x"], place["y"])
+    where = place(page, name)
+    page.mouse.click(where["x"], where["y"])
+
+
+def drag(page: Page, name: str, by: tuple[int, int]) -> None:
+    where = place(page, name)
+    page.mouse.move(where["x"], where["y"])
+    page.mouse.down()
+    page.mouse.move(where["x"] + by[0] / 2, where["y"] + by[1] / 2)
+    page.mouse.move(where["x"] + by[0], where["y"] + by[1])
+    page.mouse.up()
 
 
 def pods_of(lab: Any, serf: str) -> set[str]:

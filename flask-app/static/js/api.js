@@ -3,6 +3,8 @@
 import { askForToken, storedToken } from "./token.js";
 
 const TIMEOUT_MS = 15000;
+// Browsers finish requests of a page that is left up to this size.
+const KEPT_ALIVE_BYTES = 60000;
 
 export class ApiError extends Error {
   constructor({ status = 0, code = "unreachable", message, hint = "", details = {} }) {
@@ -18,12 +20,15 @@ export class ApiError extends Error {
 async function request(method, path, { parameters = {}, headers = {}, body, signal, patience = TIMEOUT_MS } = {}) {
   const query = new URLSearchParams(parameters).toString();
   const timeout = AbortSignal.timeout(patience);
+  const text = body === undefined ? undefined : JSON.stringify(body);
   let response;
   try {
     response = await fetch(query ? `${path}?${query}` : path, {
       method,
-      headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: { Accept: "application/json", ...(text === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+      body: text,
+      // A change that is sent while the page is left still arrives.
+      keepalive: method !== "GET" && (text?.length ?? 0) < KEPT_ALIVE_BYTES,
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
   } catch (error) {
@@ -57,9 +62,8 @@ async function write(method, path, { body, parameters } = {}) {
   }
 }
 
-export const post = (path, body) => write("POST", path, { body });
 export const put = (path, body) => write("PUT", path, { body });
-export const del = (path, parameters) => write("DELETE", path, { parameters });
+const del = (path, parameters) => write("DELETE", path, { parameters });
 
 const segment = encodeURIComponent;
 
@@ -67,12 +71,6 @@ const segment = encodeURIComponent;
 export const topology = (version, signal) => request("GET", "/api/topology", { signal, patience: 6000, headers: version ? { "If-None-Match": `"${version}"` } : {} });
 
 export const clusterInfo = (node, signal) => get(`/api/node/${segment(node)}/cluster-info`, {}, signal);
-
-/** Series of a serf, or of one of its pods when `pod` is `{namespace, name}`. */
-export function series({ node, pod, metric, window }, signal) {
-  const subject = pod ? `/pod/${segment(pod.namespace)}/${segment(pod.name)}` : "";
-  return get(`/api/node/${segment(node)}${subject}/timeseries`, { metric, window }, signal);
-}
 
 /** The newest events of a serf's cluster. */
 export const clusterEvents = (node, signal) => get(`/api/node/${segment(node)}/events`, {}, signal);

@@ -18,7 +18,7 @@ function term(id) {
 }
 
 /** Pearson's r in a word, after its size. */
-export function strength(r) {
+function strength(r) {
   const size = Math.abs(r);
   const word = size >= 0.9 ? "very strong" : size >= 0.7 ? "strong" : size >= 0.4 ? "moderate" : size >= 0.2 ? "weak" : "hardly any";
   return r < 0 && size >= 0.2 ? `${word}, negative` : word;

@@ -15,7 +15,7 @@ function day(seconds) {
 }
 
 /** "2026-11-22 12:00:00 – 12:05:00" in local time. */
-export function rangeText(from, to) {
+function rangeText(from, to) {
   const end = day(from) === day(to) ? time(to) : `${day(to)} ${time(to)}`;
   return `${day(from)} ${time(from)} – ${end}`;
 }

@@ -2,8 +2,8 @@
 
 import { h, setText } from "./dom.js";
 
-export const SHORTEST_S = 10;
-export const LONGEST_S = 24 * 3600;
+const SHORTEST_S = 10;
+const LONGEST_S = 24 * 3600;
 
 /** Seconds since the epoch as the value of a `datetime-local` input, in the local time zone. */
 export function localValue(seconds) {

@@ -15,7 +15,8 @@ export function openDialog({ title, content, buttons = [{ text: "Close", value: 
     h("h2", { id }, title),
     content,
     h("div", { class: "dialog-buttons" }, buttons.map(({ text, value, primary }) =>
-      h("button", { value, class: primary ? "primary" : null, formnovalidate: !value }, text))));
+      // Enter in a field means the primary button, whatever comes first.
+      (primary ? h("button", { value, class: "primary" }, text) : h("button", { type: "button", onclick: () => dialog.close(value) }, text)))));
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": id }, form);
   document.body.append(dialog);
   dialog.showModal();

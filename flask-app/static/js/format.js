@@ -26,7 +26,7 @@ export function figure(value) {
   return value < 0 && Number(text.replaceAll(",", "")) > 0 ? `−${text}` : text;
 }
 
-export function withUnit(value, unit) {
+function withUnit(value, unit) {
   return value === null || value === undefined ? MISSING : `${number(value)} ${unit}`;
 }
 

@@ -5,7 +5,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 const LINKED = 0.55;
 const SIDEWAYS = 2;
 
-export const HELP = "Arrow keys move between nodes, Enter opens, E expands, plus, minus and 0 zoom.";
+const HELP = "Arrow keys move between nodes, Enter opens, E expands, plus, minus and 0 zoom.";
 
 /**
  * Wires the keys of the graph's container. `actions` has `open(id)`, `expand(id)`, `zoom(factor)`, `fit()`, `describe(id)` (a

@@ -50,7 +50,7 @@ export function readView() {
 }
 
 /** The address of a view, from `#` on; empty for the view that needs no words. */
-export function addressOf(view) {
+function addressOf(view) {
   const parameters = new URLSearchParams();
   for (const [name, { fallback, write, within }] of Object.entries(FIELDS)) {
     const value = view[name];

@@ -1,7 +1,7 @@
 /** The inside of an expanded serf as boxes: its Kubernetes nodes and, in these, its pods. Sizes in the graph's own units. */
 
 /** Above this many pods, a Kubernetes node shows one tile for each namespace instead of one for each pod. */
-export const PODS_SHOWN = 200;
+const PODS_SHOWN = 200;
 
 const POD = { w: 44, h: 26, gap: 5 };
 const NAMESPACE = { w: 96, h: 44, gap: 8 };
@@ -13,7 +13,7 @@ const LEAST = { w: 130, h: 56 };
 const ASPECT = 1.5;
 
 /** The field of a pod's current value, by measure. */
-export const POD_FIELDS = { cpu: "cpu_millicores", memory: "memory_mi", psi: "psi_percent", power: "power_watts" };
+const POD_FIELDS = { cpu: "cpu_millicores", memory: "memory_mi", psi: "psi_percent", power: "power_watts" };
 
 /**
  * Boxes for an answer of cluster-info: `{w, h, boxes}`; each box is `{id, kind, x, y, w, h, …}` with its centre as seen from
