@@ -33,7 +33,7 @@ def answer(visit: Visit, path: str, **parameters: Any) -> Any:
     return response.json()
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def samples(lab: Any) -> None:
     """Wait until a lab that has just come up has samples for the whole of a `fixed_range`."""
     question = {"query": "count(serflab:serf_cpu:percent offset 50s)"}
@@ -45,8 +45,9 @@ def samples(lab: Any) -> None:
     until(known)
 
 
-def fixed_range() -> tuple[int, int]:
-    """Return a range that has only samples that Prometheus already has."""
+@pytest.fixture
+def fixed_range(samples: None) -> tuple[int, int]:  # noqa: ARG001  it waits for them
+    """A range that has only samples that Prometheus already has."""
     now = int(time.time())
     return now - 45, now - 10
 
@@ -114,8 +115,10 @@ def test_a_pod_has_a_chart_of_its_own_that_a_link_reopens(visit: Visit, serf_nam
     expect(page.locator(".chart h3")).to_have_text(f"{serf_name}: emulated and real")
 
 
-def test_a_custom_range_is_checked_shown_and_left_again(visit: Visit, serf_name: str) -> None:
-    begin, end = fixed_range()
+def test_a_custom_range_is_checked_shown_and_left_again(
+    visit: Visit, serf_name: str, fixed_range: tuple[int, int]
+) -> None:
+    begin, end = fixed_range
     page = visit.open(f"#node={serf_name}")
     page.locator('.chart button[data-id="custom"]').click()
     form = page.get_by_role("form", name="Time range")
@@ -197,8 +200,10 @@ def test_the_keyboard_moves_the_cursor_and_zooms(visit: Visit, serf_name: str) -
     expect(page.locator('.chart button[data-id="custom"]')).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_difference_tells_mape_and_correlation_as_the_api_computes_them(visit: Visit, serf_name: str) -> None:
-    begin, end = fixed_range()
+def test_a_difference_tells_mape_and_correlation_as_the_api_computes_them(
+    visit: Visit, serf_name: str, fixed_range: tuple[int, int]
+) -> None:
+    begin, end = fixed_range
     found = answer(visit, f"/api/node/{serf_name}/timeseries", metric="power", **{"from": begin, "to": end})
     page = visit.open(f"#node={serf_name}&metric=power&shape=difference&from={begin}&to={end}")
     words = page.locator(".chart-comparison")
@@ -234,8 +239,10 @@ def test_several_pods_share_a_chart_and_its_legend_hides_them(
 
 
 @pytest.mark.parametrize("part", ["namespace", "pod"])
-def test_a_stack_adds_up_to_what_the_serf_uses(visit: Visit, lab: Any, serf_name: str, part: str) -> None:
-    begin, end = fixed_range()
+def test_a_stack_adds_up_to_what_the_serf_uses(
+    visit: Visit, lab: Any, serf_name: str, part: str, fixed_range: tuple[int, int]
+) -> None:
+    begin, end = fixed_range
     page = visit.open(f"#node={serf_name}&shape={part}&from={begin}&to={end}")
     expect(legend_row(page, "total").locator("td").first).to_have_text(re.compile(r"\d.* m$"))
     total = float(values(legend_row(page, "total"))[1].replace(",", ""))
@@ -260,8 +267,8 @@ def test_pressures_are_not_stacked(visit: Visit, serf_name: str) -> None:
     expect(legend_row(page, "emulated_node").locator("td").first).to_have_text(A_NUMBER)
 
 
-def test_the_csv_file_holds_what_the_api_answers(visit: Visit, serf_name: str) -> None:
-    begin, end = fixed_range()
+def test_the_csv_file_holds_what_the_api_answers(visit: Visit, serf_name: str, fixed_range: tuple[int, int]) -> None:
+    begin, end = fixed_range
     page = visit.open(f"#node={serf_name}&metric=memory&from={begin}&to={end}")
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
@@ -289,8 +296,10 @@ def test_the_png_file_is_a_picture_of_the_chart(visit: Visit, serf_name: str) ->
     assert height >= canvas["height"] + 60
 
 
-def test_a_copied_link_reopens_the_same_view(visit: Visit, serf_name: str, two_pods: list[str]) -> None:
-    begin, end = fixed_range()
+def test_a_copied_link_reopens_the_same_view(
+    visit: Visit, serf_name: str, two_pods: list[str], fixed_range: tuple[int, int]
+) -> None:
+    begin, end = fixed_range
     names = ",".join(two_pods)
     page = visit.open(f"#node={serf_name}&pod={two_pods[0]}&pods={names}&metric=memory&from={begin}&to={end}")
     expect(legend_row(page, two_pods[1]).locator("td").first).to_have_text(A_NUMBER)
