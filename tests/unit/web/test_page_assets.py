@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,3 +94,16 @@ def test_the_page_names_no_other_host_and_holds_no_inline_code() -> None:
         assert " style=" not in text, file
     index = (FLASK_APP / "static" / "index.html").read_text()
     assert index.count("<script") == index.count('<script type="module" src=')
+
+
+def test_the_dark_theme_is_the_same_by_the_systems_choice_and_by_the_users() -> None:
+    """CSS cannot share a block of properties between a media query and an attribute, so it stands there twice."""
+    style = (FLASK_APP / "static" / "css" / "base.css").read_text(encoding="utf-8")
+    chosen, system = (
+        re.findall(
+            r"(--[\w-]+|color-scheme): ([^;]+);", re.search(rf"{re.escape(selector)} {{(.*?)}}", style, re.DOTALL)[1]
+        )  # type: ignore[index]
+        for selector in (':root[data-theme="dark"]', ':root:not([data-theme="light"])')
+    )
+    assert len(chosen) > 20
+    assert chosen == system
