@@ -1,0 +1,1 @@
+"""Liqo-style peerings between serfs, and the virtual pods that run across them."""
