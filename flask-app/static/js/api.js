@@ -63,9 +63,11 @@ async function write(method, path, { body, parameters } = {}) {
 }
 
 export const put = (path, body) => write("PUT", path, { body });
-const del = (path, parameters) => write("DELETE", path, { parameters });
+export const post = (path, body = {}) => write("POST", path, { body });
+export const del = (path, parameters) => write("DELETE", path, { parameters });
 
-const segment = encodeURIComponent;
+/** A name as a part of a path. */
+export const segment = encodeURIComponent;
 
 /** The whole topology; null when `version`, which the page has already, is still the newest. */
 export const topology = (version, signal) => request("GET", "/api/topology", { signal, patience: 6000, headers: version ? { "If-None-Match": `"${version}"` } : {} });
