@@ -13,7 +13,7 @@ from serflab.cli.context import output_option
 from serflab.cli.table import print_table
 from serflab.errors import Finding, InputError, SerflabError
 from serflab.traces.check import load_any
-from serflab.traces.model import EmulationConfig, NodeSpec, Series
+from serflab.traces.model import EmulationConfig, NodeSpec, Template
 from serflab.traces.profiles import DEFAULT_SEED, PROFILES
 from serflab.traces.quantity import parse_cpu, parse_memory
 from serflab.traces.render import render
@@ -129,9 +129,9 @@ def show(file: str, output: str) -> None:
     print_table(("WHAT", "VALUE"), rows)
 
 
-def _one_line(loaded: EmulationConfig | Series) -> str:
-    if isinstance(loaded, Series):
-        return f"workload template, {loaded.length} points"
+def _one_line(loaded: EmulationConfig | Template) -> str:
+    if isinstance(loaded, Template):
+        return f"workload template, {loaded.series.length} points"
     return f"emulation config, {len(loaded.pods)} pods in {len(loaded.namespaces)} namespaces, {loaded.length} points"
 
 

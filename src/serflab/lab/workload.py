@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from serflab.errors import Finding, InputError
-from serflab.traces.check import load_template
+from serflab.traces.check import read_template
 from serflab.traces.model import METRICS
 
 if TYPE_CHECKING:
@@ -71,13 +71,12 @@ def _template(file: Path) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _checked_template(file: Path, _modified: int) -> dict[str, Any]:
-    series = load_template(file)
-    description = json.loads(file.read_text(encoding="utf-8")).get("description", "")
+    template = read_template(file)
     return {
-        "name": file.stem,
-        "points": series.length,
-        "description": str(description),
-        "summary": {metric: _figures(series, metric) for metric in METRICS},
+        "name": template.name,
+        "points": template.series.length,
+        "description": template.description,
+        "summary": {metric: _figures(template.series, metric) for metric in METRICS},
         "problem": "",
     }
 

@@ -17,6 +17,7 @@ from serflab.traces.model import (
     PodTrace,
     PsiAggregation,
     Series,
+    Template,
 )
 from serflab.traces.names import annotation_key_problem, label_problem, subdomain_problem, suggestion
 from serflab.traces.nodes import check_nodes
@@ -41,34 +42,42 @@ def check_config(data: object, file: str) -> EmulationConfig:
     return _config(data, Report(file))
 
 
-def load_template(path: str | Path) -> Series:
-    """Return the series of the workload template in `path`; warnings and errors as with `load_config`."""
+def read_template(path: str | Path) -> Template:
+    """Return the workload template in `path`; warnings and errors as with `load_config`."""
     document, findings = read_document(Path(path), str(path))
     return _template(document, Report(str(path), findings))
 
 
+def load_template(path: str | Path) -> Series:
+    """Return the series of the workload template in `path`; as `read_template`."""
+    return read_template(path).series
+
+
 def check_template(data: object, file: str) -> Series:
     """Return the series of a workload template in parsed JSON; as `load_template`."""
-    return _template(data, Report(file))
+    return _template(data, Report(file)).series
 
 
-def load_any(path: str | Path) -> EmulationConfig | Series:
-    """Return what is in `path`: a template's series if it has `time_series` at its top, else an emulation config."""
+def load_any(path: str | Path) -> EmulationConfig | Template:
+    """Return what is in `path`: a workload template if it has `time_series` at its top, else an emulation config."""
     document, findings = read_document(Path(path), str(path))
     report = Report(str(path), findings)
     is_template = isinstance(document, dict) and "time_series" in document and not document.keys() & {*_REQUIRED}
     return _template(document, report) if is_template else _config(document, report)
 
 
-def _template(document: object, report: Report) -> Series:
-    series = None
-    template = report.mapping(document, "$")
-    if template is not None and report.keys(template, "$", required=("time_series",), optional=("description",)):
+def _template(document: object, report: Report) -> Template:
+    series, description, image = None, None, None
+    template = report.mapping(document, "$") or {}
+    optional = ("description", "image_mib")
+    if (template or not report.findings) and report.keys(template, "$", required=("time_series",), optional=optional):
         series = check_pod_series(template["time_series"], "$.time_series", report)
-    if template is not None and "description" in template:
-        report.text(template["description"], "$.description")
+    if "description" in template:
+        description = report.text(template["description"], "$.description")
+    if "image_mib" in template:
+        image = report.number(template["image_mib"], "$.image_mib", "MiB")
     report.settle(document)
-    return cast("Series", series)
+    return Template(Path(report.file).stem, description or "", image or 0.0, cast("Series", series))
 
 
 def _config(document: object, report: Report) -> EmulationConfig:

@@ -75,6 +75,19 @@ class PodTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """A workload template: what a pod made of it uses over time, and `image_mib`, the size of its image in MiB.
+
+    `name` is that of its file without `.json`, `description` may be empty, `image_mib` is 0 where none is given.
+    """
+
+    name: str
+    description: str
+    image_mib: float
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSpec:
     """A node to be emulated and its capacity."""
 

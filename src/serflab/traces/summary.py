@@ -6,7 +6,7 @@ from collections import Counter
 from math import fsum
 from typing import TYPE_CHECKING, Any
 
-from serflab.traces.model import METRICS, EmulationConfig, Series
+from serflab.traces.model import METRICS, EmulationConfig, Template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 UNITS = {"cpu": "millicores", "memory": "mi", "power": "watts", "psi": "percent"}
 
 
-def summary(loaded: EmulationConfig | Series) -> dict[str, Any]:
+def summary(loaded: EmulationConfig | Template) -> dict[str, Any]:
     """Return facts for people, JSON-able; ranges are `{"min", "mean", "max"}` over the points.
 
     Of a config: counts, nodes, and the sum of all pods, CPU and memory in percent of all nodes. Of a template: the
-    length and the range of each metric.
+    length, the size of the image and the range of each metric.
     """
-    return _of_template(loaded) if isinstance(loaded, Series) else _of_config(loaded)
+    return _of_template(loaded) if isinstance(loaded, Template) else _of_config(loaded)
 
 
-def _of_template(series: Series) -> dict[str, Any]:
-    ranges = {f"{metric}_{UNITS[metric]}": _range(series.column(metric)) for metric in METRICS}
-    return {"kind": "workload template", "points": series.length, **ranges}
+def _of_template(template: Template) -> dict[str, Any]:
+    ranges = {f"{metric}_{UNITS[metric]}": _range(template.series.column(metric)) for metric in METRICS}
+    return {
+        "kind": "workload template",
+        "points": template.series.length,
+        "image_mib": round(template.image_mib, 2),
+        **ranges,
+    }
 
 
 def _of_config(config: EmulationConfig) -> dict[str, Any]:

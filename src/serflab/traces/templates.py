@@ -26,27 +26,31 @@ _NEIGHBOUR_CORES: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """A template's `shape` draws the CPU (millicores) and memory (Mi) of `points` points, before noise."""
+class Recipe:
+    """A template's `shape` draws the CPU (millicores) and memory (Mi) of `points` points, before noise.
+
+    `image_mib` is the size of its image in MiB: what has to be moved when a pod starts on another serf.
+    """
 
     description: str
     points: int
+    image_mib: int
     shape: Callable[[Draws, int], tuple[Floats, Floats]]
 
 
 def templates(seed: int = DEFAULT_SEED) -> dict[str, dict[str, Any]]:
     """Return the workload templates (docs/traces.md) by name."""
-    return {name: _document(template, Draws(seed, "template", name)) for name, template in TEMPLATES.items()}
+    return {name: _document(recipe, Draws(seed, "template", name)) for name, recipe in TEMPLATES.items()}
 
 
-def _document(template: Template, draws: Draws) -> dict[str, Any]:
-    cpu, memory = template.shape(draws, template.points)
-    cpu = cpu * jitter(draws, template.points, 0.04)
-    memory = memory * jitter(draws, template.points, 0.005)
-    neighbours = np.full((_NEIGHBOURS, template.points), _NEIGHBOUR_CORES)
+def _document(recipe: Recipe, draws: Draws) -> dict[str, Any]:
+    cpu, memory = recipe.shape(draws, recipe.points)
+    cpu = cpu * jitter(draws, recipe.points, 0.04)
+    memory = memory * jitter(draws, recipe.points, 0.005)
+    neighbours = np.full((_NEIGHBOURS, recipe.points), _NEIGHBOUR_CORES)
     derived = derive(np.vstack([cpu / 1000.0, neighbours]), _CORES)
     points = series_points(cpu, memory, derived.pod_power[0], derived.pod_psi[0])
-    return {"description": template.description, "time_series": points}
+    return {"description": recipe.description, "image_mib": recipe.image_mib, "time_series": points}
 
 
 def _web(_draws: Draws, points: int) -> tuple[Floats, Floats]:
@@ -93,14 +97,14 @@ def _idle(_draws: Draws, points: int) -> tuple[Floats, Floats]:
 
 
 TEMPLATES: Final = {
-    "web-diurnal": Template("a web service over a day: quiet at night, busiest in the evening", 96, _web),
-    "burst": Template("an image resizer: little to do, then all at once", 60, _burst),
-    "batch": Template("a batch job that runs twice at nearly two cores", 90, _batch),
-    "memory-leak": Template("memory that grows until the restart, and garbage collection with it", 120, _leak),
-    "ml-training": Template(
-        "training on four cores in epochs, each ending with validation and a checkpoint", 120, _training
+    "web-diurnal": Recipe("a web service over a day: quiet at night, busiest in the evening", 96, 180, _web),
+    "burst": Recipe("an image resizer: little to do, then all at once", 60, 240, _burst),
+    "batch": Recipe("a batch job that runs twice at nearly two cores", 90, 420, _batch),
+    "memory-leak": Recipe("memory that grows until the restart, and garbage collection with it", 120, 310, _leak),
+    "ml-training": Recipe(
+        "training on four cores in epochs, each ending with validation and a checkpoint", 120, 6200, _training
     ),
-    "ml-inference": Template("a model server: memory for the model, CPU for the requests", 96, _inference),
-    "cron": Template("a cron job: every 15 points a short run", 60, _cron),
-    "idle": Template("a sidecar that waits", 60, _idle),
+    "ml-inference": Recipe("a model server: memory for the model, CPU for the requests", 96, 3400, _inference),
+    "cron": Recipe("a cron job: every 15 points a short run", 60, 60, _cron),
+    "idle": Recipe("a sidecar that waits", 60, 25, _idle),
 }

@@ -131,9 +131,10 @@ def test_show_summarises_a_config(run, config):
 
 
 def test_show_summarises_a_template(run):
-    Path("t.json").write_text('{"time_series": [{"cpu": 500, "memory": 256, "power": 12.5, "psi": 5.25}]}')
+    series = '"time_series": [{"cpu": 500, "memory": 256, "power": 12.5, "psi": 5.25}]'
+    Path("t.json").write_text(f'{{"image_mib": 80, {series}}}')
     facts = json.loads(run("show", "t.json", "-o", "json").stdout)
-    assert facts["points"] == 1
+    assert (facts["points"], facts["image_mib"]) == (1, 80)
     assert facts["psi_percent"] == {"min": 5.25, "mean": 5.25, "max": 5.25}
 
 

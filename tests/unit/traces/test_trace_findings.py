@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from serflab.errors import InputError
-from serflab.traces.check import check_config, check_template, load_any, load_config, load_template
+from serflab.traces.check import check_config, check_template, load_any, load_config, load_template, read_template
 
 NODE = {"name": "node-1", "cpu": "16", "memory": "60Gi"}
 POINT = {"cpu": 1, "memory": 1, "power": 1, "psi": 1}
@@ -251,6 +251,40 @@ def test_a_template_is_checked_like_a_pod(tmp_path):
     ]
 
 
+def test_a_template_says_what_is_in_it(tmp_path):
+    path = tmp_path / "my-own.json"
+    series = '"time_series": [{"cpu": 500, "memory": 256, "power": 12.5, "psi": 5.2}]'
+    path.write_text(f'{{"description": "mine", "image_mib": 180.5, {series}}}')
+    template = read_template(path)
+    assert (template.name, template.description, template.image_mib) == ("my-own", "mine", 180.5)
+    assert template.series.row(0) == (500, 256, 12.5, 5.2)
+    assert load_template(path) == template.series
+    path.write_text(f"{{{series}}}")
+    assert (read_template(path).description, read_template(path).image_mib) == ("", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "finding"),
+    [
+        ("180Mi", f'expected a number in MiB, found "180Mi"\n  hint: {UNQUOTE}'),
+        (-1, "expected a number in MiB of at least 0, found -1"),
+        (True, "expected a number in MiB, found true"),
+        (float("inf"), "expected a finite number, found Infinity\n  hint: JSON knows no NaN and Infinity"),
+    ],
+)
+def test_the_size_of_a_templates_image_is_a_number_of_at_least_0(value, finding):
+    assert findings_of(check_template, {"time_series": [POINT], "image_mib": value}, "t.json") == [
+        f"t.json: $.image_mib: {finding}"
+    ]
+
+
+def test_a_misspelt_key_of_a_template_is_a_warning(caplog):
+    check_template({"time_series": [POINT], "image_mb": 180}, "t.json")
+    assert [record.getMessage() for record in caplog.records] == [
+        't.json: $.image_mb: unknown key, ignored; did you mean "image_mib"?'
+    ]
+
+
 def test_a_template_without_a_series():
     assert findings_of(check_template, {"timeseries": []}, "t.json") == [
         't.json: $.time_series: missing\n  hint: there is "timeseries": a misspelling?'
@@ -260,7 +294,7 @@ def test_a_template_without_a_series():
 def test_any_file_is_taken_for_what_it_looks_like(config, tmp_path):
     path = tmp_path / "some.json"
     path.write_text('{"time_series": [{"cpu": 500, "memory": 256, "power": 12.5, "psi": 5.2}]}')
-    assert load_any(path).row(0) == (500, 256, 12.5, 5.2)
+    assert load_any(path).series.row(0) == (500, 256, 12.5, 5.2)
     path.write_text(json.dumps(config))
     assert load_any(path).length == 2
 

@@ -161,6 +161,23 @@ def test_templates_are_listed_with_figures_and_broken_ones_with_their_problem(
     assert "$.time_series" in broken["problem"]
 
 
+def test_templates_that_come_change_and_go_are_seen_without_a_restart(client: FlaskClient, checkout: Path) -> None:
+    def listed() -> dict[str, int]:
+        answer = client.get("/api/workload-templates").get_json()["templates"]
+        return {template["name"]: template["points"] for template in answer}
+
+    directory = checkout / "workload_templates"
+    directory.mkdir()
+    point = {"cpu": 1, "memory": 1, "power": 1, "psi": 0}
+    assert listed() == {}
+    (directory / "mine.json").write_text(json.dumps({"time_series": [point]}))
+    assert listed() == {"mine": 1}
+    (directory / "mine.json").write_text(json.dumps({"time_series": [point, point]}))
+    assert listed() == {"mine": 2}
+    (directory / "mine.json").unlink()
+    assert listed() == {}
+
+
 def test_a_pod_is_kept_as_what_the_page_shows_of_it() -> None:
     pod = {
         "metadata": {
