@@ -1,7 +1,8 @@
-/** A modal dialog. The browser keeps the focus inside, closes it with Escape and gives the focus back. */
+/** Modal dialogs. The browser keeps the focus inside, closes them with Escape and gives the focus back. */
 
 import { h } from "./dom.js";
 
+const CLOSE = [{ text: "Close", value: "", primary: true }];
 let titles = 0;
 
 /**
@@ -9,21 +10,39 @@ let titles = 0;
  *
  * `content`: what stands below the title; `buttons`: `[{text, value, primary}]`; without any there is a Close button.
  */
-export function openDialog({ title, content, buttons = [{ text: "Close", value: "", primary: true }] }) {
+export const openDialog = (parts) => makeDialog(parts).closed;
+
+/**
+ * Opens a dialog whose content and buttons may change while it is open: `{element, closed, close(value), offer(buttons)}`.
+ * With `onSubmit(value)` the primary button closes nothing by itself: whoever asks does, once all is well.
+ */
+export function makeDialog({ title, content, buttons = CLOSE, onSubmit = null }) {
   const id = `dialog-title-${(titles += 1)}`;
-  const form = h("form", { method: "dialog" },
-    h("h2", { id }, title),
-    content,
-    h("div", { class: "dialog-buttons" }, buttons.map(({ text, value, primary }) =>
+  const row = h("div", { class: "dialog-buttons" });
+  const form = h("form", { method: "dialog" }, h("h2", { id }, title), content, row);
+  const element = h("dialog", { class: "dialog", "aria-labelledby": id }, form);
+  const close = (value = "") => element.close(value);
+  const offer = (list) => {
+    const focused = row.contains(document.activeElement);
+    row.replaceChildren(...list.map(({ text, value, primary }) =>
       // Enter in a field means the primary button, whatever comes first.
-      (primary ? h("button", { value, class: "primary" }, text) : h("button", { type: "button", onclick: () => dialog.close(value) }, text)))));
-  const dialog = h("dialog", { class: "dialog", "aria-labelledby": id }, form);
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      resolve(dialog.returnValue);
-      dialog.remove();
+      (primary ? h("button", { value, class: "primary" }, text) : h("button", { type: "button", onclick: () => close(value) }, text))));
+    if (focused) (row.querySelector(".primary") ?? row.firstChild)?.focus();
+  };
+  if (onSubmit) {
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      onSubmit(event.submitter?.value ?? "");
+    });
+  }
+  offer(buttons);
+  document.body.append(element);
+  element.showModal();
+  const closed = new Promise((resolve) => {
+    element.addEventListener("close", () => {
+      resolve(element.returnValue);
+      element.remove();
     });
   });
+  return { element, closed, close, offer };
 }
