@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from serflab.errors import Finding, InputError
+from serflab.lab.link_values import DELAY_LABEL, RATE_LABEL, parse_delay, parse_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ROLE_LABEL = "serflab.role"
 SERF_ROLE = "serf"
 _SERF_NAME = re.compile(r"serf(\d+)")
 _NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?")
+_UNITS_HINT = (
+    "rates are in bit, kbit, mbit, gbit (bps: bytes per second), times in us, ms, s; leave it out for no limit"
+)
 # A link endpoint on the host side ("host:eth0", "mgmt-net:br1", "macvlan:…") names no node of the file.
 _SPECIAL_ENDPOINTS = frozenset({"host", "mgmt-net", "macvlan", "vxlan", "vxlan-stitch", "dummy"})
 
@@ -54,11 +59,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link between the interfaces of two nodes, with its labels."""
+    """A link between the interfaces of two nodes, with its labels and what they say of it.
+
+    `rate` is what it carries (bits/s, None: not limited), `delay` how long it takes one way (s).
+    """
 
     a: Endpoint
     b: Endpoint
     labels: dict[str, str] = field(default_factory=dict)
+    rate: float | None = None
+    delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +204,19 @@ class _Reader:
                     self._find(place, f"interface {end.node}:{end.interface} is already used by {used[end]}")
                 used.setdefault(end, place)
             if pair[0] is not None and pair[1] is not None:
-                labels = self._mapping(link.get("labels"), f"{path}.labels", required=False)
-                links.append(Link(pair[0], pair[1], {key: str(text) for key, text in labels.items()}))
+                given = self._mapping(link.get("labels"), f"{path}.labels", required=False)
+                labels = {key: str(text) for key, text in given.items()}
+                rate = self._link_value(labels, RATE_LABEL, parse_rate, path)
+                delay = self._link_value(labels, DELAY_LABEL, parse_delay, path)
+                links.append(Link(pair[0], pair[1], labels, rate, delay or 0.0))
         return links
+
+    def _link_value(self, labels: dict[str, str], label: str, parse: Callable[[str], float], path: str) -> float | None:
+        try:
+            return parse(labels[label]) if label in labels else None
+        except ValueError as error:
+            self._find(f"{path}.labels.{label}", str(error), _UNITS_HINT)
+            return None
 
     def _endpoint(self, value: object, path: str, names: set[str]) -> Endpoint | None:
         if isinstance(value, dict):
