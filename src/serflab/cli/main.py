@@ -11,6 +11,7 @@ import click
 
 import serflab
 from serflab.cli.lab import down, kubeconfig, kubectl, logs, status, up
+from serflab.cli.offload import offload
 from serflab.cli.tools import tools
 from serflab.cli.trace import trace
 from serflab.errors import SerflabError
@@ -32,7 +33,7 @@ def version() -> None:
     click.echo(serflab.__version__)
 
 
-for command in (up, down, status, logs, kubectl, kubeconfig, tools, trace):
+for command in (up, down, status, logs, kubectl, kubeconfig, tools, trace, offload):
     serflab_command.add_command(command)
 
 

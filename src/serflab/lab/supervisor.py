@@ -8,20 +8,16 @@ Its configuration is written from `Program`s; it is spoken to over its XML-RPC A
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import resource
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import xmlrpc.client
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supervisor.xmlrpc import Faults, SupervisorTransport
@@ -29,12 +25,13 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 from serflab.errors import SerflabError
 from serflab.lab.inventory import write_atomically
 from serflab.lab.processes import LAB_ENV
+from serflab.lab.sockets import remove_elsewhere, socket_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 _LOG_BYTES = "10MB"
-_SOCKET_PATH_BYTES = 90
 _START_SECONDS = 15.0
 
 
@@ -88,7 +85,7 @@ class Supervisor:
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
         self._directory = state_dir / "supervisor"
-        self._socket = _socket_path(self._directory)
+        self._socket = socket_path(self._directory, "supervisor.sock")
 
     @property
     def log(self) -> Path:
@@ -164,8 +161,7 @@ class Supervisor:
             deadline = time.monotonic() + _START_SECONDS
             while self.is_running() and time.monotonic() < deadline:
                 time.sleep(0.05)
-        if self._socket.parent != self._directory:
-            shutil.rmtree(self._socket.parent, ignore_errors=True)
+        remove_elsewhere(self._socket, self._directory)
 
     def _start(self) -> None:
         environment = {**os.environ, LAB_ENV: str(self._state_dir)}
@@ -258,12 +254,3 @@ def _cannot_hold(value: str) -> SerflabError:
         f"supervisord's configuration cannot hold {value!r}",
         hint="move the checkout, or name a directory with a plainer name in SERFLAB_STATE",
     )
-
-
-def _socket_path(directory: Path) -> Path:
-    """Return the socket's path: in the directory, or elsewhere where the system's limit would be passed."""
-    path = directory / "supervisor.sock"
-    if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
-        return path
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"serflab-{os.getuid()}-{digest}" / "supervisor.sock"

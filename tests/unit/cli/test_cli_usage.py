@@ -36,6 +36,7 @@ def test_there_are_these_commands():
         ("kubeconfig",),
         ("tools",),
         ("trace",),
+        ("offload",),
         ("version",),
     }
     assert {("tools", "list"), ("tools", "install"), ("trace", "generate"), ("trace", "check")} <= set(COMMANDS)
