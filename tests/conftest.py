@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,19 +17,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from serflab.lab import state
-from serflab.lab.health import Watchman
+from bare_serfs import CHECKOUT, port_block, running_bare_serfs
 from serflab.lab.inventory import STATE_ENV, load_inventory
-from serflab.lab.local_serf import LocalSerf
-from serflab.lab.plan import LabSettings, plan_lab
 from serflab.lab.ports import PORT_BASE_ENV
 from serflab.lab.positions import POSITIONS_ENV
-from serflab.lab.processes import end, lab_processes
 from serflab.lab.supervisor import Supervisor
-from serflab.lab.tools.pinned import LAB_TOOLS
-from serflab.lab.tools.toolbox import Toolbox
-
-CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A runner in the background ignores Ctrl-C and hands that on to every program that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,68 +31,12 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
-def worker_number() -> int:
-    """Return the number of this pytest worker, 0 without pytest-xdist."""
-    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-
-
-def port_block(purpose: int) -> int:
-    """Return the first of 300 ports that are this worker's, for a purpose from 0 to 2.
-
-    `SERFLAB_TEST_PORTS` moves them all, for two test runs on one machine.
-    """
-    return int(os.environ.get("SERFLAB_TEST_PORTS", "24000")) + 1000 * worker_number() + 300 * purpose
-
-
-@dataclass
-class BareSerf:
-    """A running serf without resources, replay and exporter."""
-
-    name: str
-    kubeconfig: Path
-    server: str
-    ca: Path
-    supervisor: Supervisor
-    local: LocalSerf
-
-    def pid(self, component: str) -> int:
-        """Return the process of a component such as `kube-apiserver`."""
-        return self.supervisor.state(f"{self.name}:{component}").pid
-
-    def kill(self, component: str) -> None:
-        """End a component as a crash would; its supervisor starts it again."""
-        os.kill(self.pid(component), signal.SIGKILL)
-
-    def kubectl(self, *arguments: str, check: bool = True) -> str:
-        """Return what kubectl prints on stdout."""
-        command = [self.local.plan.programs["kubectl"], f"--kubeconfig={self.kubeconfig}", *arguments]
-        return subprocess.run(command, check=check, capture_output=True, text=True).stdout
-
-    def api_is_ready(self) -> bool:
-        """Whether the API server answers."""
-        return self.kubectl("get", "--raw", "/readyz", check=False) == "ok"
-
-
 @pytest.fixture(scope="session")
 def serf(tmp_path_factory):
     """A bare serf: real etcd, API server, controller manager, scheduler and KWOK."""
     state_dir = tmp_path_factory.mktemp("serf")
-    state.prepare(state_dir, 1)
-    toolbox = Toolbox(CHECKOUT)
-    programs = {name: toolbox.path(name) for name in LAB_TOOLS}
-    settings = LabSettings(CHECKOUT, state_dir, CHECKOUT / "topology.yaml", port_block(0))
-    plan = plan_lab(settings, programs, ["serf1"]).serfs[0]
-    supervisor = Supervisor(state_dir)
-    local = LocalSerf(plan, Watchman(supervisor))
-    local.prepare()
-    supervisor.configure(local.programs())
-    try:
-        local.start_cluster()
-        yield BareSerf(plan.name, plan.kubeconfig, plan.server, plan.pki.certificate("ca"), supervisor, local)
-    finally:
-        supervisor.shut_down()
-        end(lab_processes(state_dir), patience=5)
-        shutil.rmtree(state_dir)
+    with running_bare_serfs(state_dir, CHECKOUT / "topology.yaml", ["serf1"], port_block(0)) as serfs:
+        yield serfs["serf1"]
 
 
 @dataclass
