@@ -166,9 +166,9 @@ export class Expansion {
 function label({ kind, node, pod, pods, namespace, value, message }) {
   if (kind === "kube") {
     const state = node.ready === false ? " · not ready" : node.unschedulable ? " · cordoned" : "";
-    return `${node.name || "not scheduled"} · ${pods.toLocaleString("en")} pods${state}`;
+    return `${node.name || "not scheduled"}${node.virtual ? " (virtual)" : ""} · ${pods.toLocaleString("en")} pods${state}`;
   }
-  if (kind === "pod") return pod.name;
+  if (kind === "pod") return pod.virtual ? `${pod.virtual.role === "source" ? "⇢" : "⇠"} ${pod.name}` : pod.name;
   if (kind === "namespace") return `${namespace}\n${pods.toLocaleString("en")} pods\n${MEASURES[chosenMeasure()].title} ${shortValue(value)}`;
   return message;
 }

@@ -8,6 +8,10 @@ import { ApiError, del, get, post, segment } from "./api.js";
 const POLL_MS = 1500;
 // A stream that is held back on its way is given up for polling.
 const FIRST_EVENT_MS = 5000;
+// A browser has six connections to a viewer; one of them streams the lab, and some must stay free for questions.
+const MOST_STREAMS = 2;
+
+let streams = 0;
 
 /** All peerings: `[{from, to, state, modules, virtual_node, …}]`. */
 export const connections = async (signal) => (await get("/api/liqo-connections", {}, signal)).connections;
@@ -68,11 +72,14 @@ export async function follow(operation, { onChange = () => {}, signal } = {}) {
 
 /** The end of an operation as its stream tells it; null where no stream gets through to the end. */
 function streamed({ id }, onChange, signal) {
+  if (streams >= MOST_STREAMS) return Promise.resolve(null);
+  streams += 1;
   return new Promise((resolve, reject) => {
     const source = new EventSource(`/api/operations/${segment(id)}/events`);
     const leave = (settle, value) => {
       clearTimeout(timer);
       source.close();
+      streams -= 1;
       signal?.removeEventListener("abort", stop);
       settle(value);
     };

@@ -41,6 +41,8 @@ const FIELDS = {
   // Time travel: the window of the track (`1h`, or `FROM-TO` in epoch seconds) and the moment that is shown.
   history: word(null),
   at: epoch,
+  // The virtual pods: `all` of them, or the id of one.
+  virtual: word(null),
 };
 
 export function readView() {

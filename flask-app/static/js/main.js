@@ -1,5 +1,6 @@
 /** The page, put together: what the parts show, and which of them tells the others of a choice. */
 
+import { createPod } from "./create_pod.js";
 import { byId } from "./dom.js";
 import { Filters, filterOf, toggled } from "./filters.js";
 import { createGraph } from "./graph.js";
@@ -8,20 +9,30 @@ import { Live } from "./live.js";
 import { readView, writeView } from "./location.js";
 import { MEASURES, chooseMeasure, setThresholds } from "./measures.js";
 import { NodeTable } from "./node_table.js";
+import { offloadPod } from "./offload_pod.js";
 import { FACETS, matches } from "./nodes.js";
 import { Panel } from "./panel.js";
 import { showPlaceholder } from "./placeholder.js";
+import { setServerTime } from "./server_clock.js";
 import { setUpShortcuts, showShortcuts } from "./shortcuts.js";
 import { notices, showMode, showNotices, showSummary } from "./summary.js";
 import { setUpTheme } from "./theme.js";
 import { Timeline } from "./timeline.js";
+import { bringHome } from "./virtual_actions.js";
+import { VirtualSidebar } from "./virtual_sidebar.js";
 
 const live = new Live();
 let graph = null;
 let missingPackages = "";
 let opener = null;
 
-const panel = new Panel({ onChange: go });
+const virtualPods = {
+  details: (id) => change({ virtual: id }),
+  create: (source = null, pick = null) => createPod({ topology: live.state.topology, source, pick, onDetails: virtualPods.details }),
+  offload: (source, pod) => offloadPod({ topology: live.state.topology, source, pod, onDetails: virtualPods.details }),
+  bringBack: (pod) => bringHome(pod, { onDetails: virtualPods.details }),
+};
+const panel = new Panel({ onChange: go, virtualPods });
 const table = new NodeTable({ onSelect: select });
 const change = (part) => go({ ...readView(), ...part });
 const legend = new Legend({
@@ -30,6 +41,12 @@ const legend = new Legend({
 });
 const filters = new Filters({ onChange: change });
 const timeline = new Timeline({ onChange: travel });
+const sidebar = new VirtualSidebar({
+  onChange: (virtual) => change({ virtual }),
+  onCreate: () => virtualPods.create(),
+  onNode: (name) => leadTo(name),
+  onPod: (name, pod) => leadTo(name, pod),
+});
 const clearFilters = () => change({ search: "", ...Object.fromEntries(Object.keys(FACETS).map((facet) => [facet, []])) });
 
 const SHORTCUTS = [
@@ -38,6 +55,7 @@ const SHORTCUTS = [
   { key: "g", text: "Graph", act: () => change({ view: "graph" }) },
   { key: "t", text: "Table", act: () => change({ view: "table" }) },
   ...Object.entries(MEASURES).map(([measure, { title }], index) => ({ key: String(index + 1), text: `Colour by ${title}`, act: () => change({ measure }) })),
+  { key: "v", text: "Virtual pods", act: () => sidebar.toggle() },
   { key: "h", text: "History", act: () => timeline.toggle() },
   { key: "l", text: "Back to live", act: () => timeline.live() },
   { key: "d", text: "Dark or light theme", act: () => byId("theme").click() },
@@ -48,6 +66,12 @@ function select(name, pod = null) {
   opener = document.activeElement;
   change({ node: name, pod });
   if (name) panel.focus();
+}
+
+/** From the sidebar into the panel; where it covers the page, it makes room. */
+function leadTo(node, pod = null) {
+  if (byId("virtual").offsetWidth > window.innerWidth / 2) change({ virtual: null });
+  select(node, pod);
 }
 
 function go(view) {
@@ -76,6 +100,7 @@ function showView() {
   legend.choose(view.level);
   applyFilter(view);
   panel.show(view);
+  sidebar.show(view);
   graph?.arrange(view.layout);
   graph?.select(view.node);
   table.select(view.node);
@@ -104,6 +129,7 @@ function showTable(shown) {
 function showTopology() {
   const { state } = live;
   const view = readView();
+  if (state.topology) sidebar.update(state.topology.offload);
   showNotices(notices(state, missingPackages));
   showMode(state, view.at !== null);
   setThresholds(state.topology?.thresholds);
@@ -156,7 +182,10 @@ async function start() {
   setUpShortcuts(SHORTCUTS);
   window.addEventListener("popstate", showView);
   showView();
-  live.subscribe(showTopology);
+  live.subscribe(({ topology }) => {
+    setServerTime(topology?.generated_at);
+    showTopology();
+  });
   live.start();
   try {
     graph = await createGraph({ onSelect: select, onLayout: (layout) => change({ layout }) });

@@ -33,16 +33,19 @@ export class Panel {
   #notes = h("p", { class: "notice warning", hidden: true });
   #body = h("div", { class: "panel-body" });
 
-  /** `onChange(view)` when the user goes to another node or pod, or chooses another chart; `view.node` null closes. */
-  constructor({ onChange }) {
+  /**
+   * `onChange(view)` when the user goes to another node or pod, or chooses another chart; `view.node` null closes.
+   * `virtualPods`: `{offload(serf, pod), bringBack(virtualPod), details(id)}`, what is done with pods that are, or shall be, virtual.
+   */
+  constructor({ onChange, virtualPods }) {
     this.#onChange = onChange;
     const go = (fields) => this.#onChange({ ...this.#view, ...fields });
     this.#chart = new Chart({ onChange: go, onLeave: () => go({ ...choosing([]), tab: "overview" }) });
     const choose = (pods, tab = "pods") => go({ ...choosing(pods), tab, hide: [] });
     this.#views = {
       overview: new OverviewTab({ chart: this.#chart, onPod: (pod) => choose([pod]), onTab: (tab) => go({ tab }) }),
-      pods: new PodsTab({ chart: this.#chart, onChoose: choose }),
-      cluster: new ClusterTab({ onNamespace: (name) => this.#showNamespace(name), onPods: (name) => this.#showPodsOf(name) }),
+      pods: new PodsTab({ chart: this.#chart, onChoose: choose, virtualPods }),
+      cluster: new ClusterTab({ onNamespace: (name) => this.#showNamespace(name), onPods: (name) => this.#showPodsOf(name), onSerf: (name) => this.#goTo(name) }),
       events: new EventsTab({ onPod: (pod) => choose([pod]) }),
       health: new HealthTab(),
       config: new ConfigTab(),

@@ -9,11 +9,12 @@ import { facts, use } from "./panel_parts.js";
 export class ClusterTab extends AnswerTab {
   #onNamespace;
   #onPods;
+  #onSerf;
 
-  /** `onNamespace(name)` shows the pods of a namespace, `onPods(name)` those of a Kubernetes node. */
-  constructor({ onNamespace, onPods }) {
+  /** `onNamespace(name)` shows the pods of a namespace, `onPods(name)` those of a Kubernetes node, `onSerf(name)` another serf. */
+  constructor({ onNamespace, onPods, onSerf }) {
     super(clusterInfo);
-    [this.#onNamespace, this.#onPods] = [onNamespace, onPods];
+    [this.#onNamespace, this.#onPods, this.#onSerf] = [onNamespace, onPods, onSerf];
   }
 
   seen({ pods, ...rest }) {
@@ -39,12 +40,13 @@ export class ClusterTab extends AnswerTab {
     ];
   }
 
-  #kubeNode({ name, ready, unschedulable, created, capacity, requested, conditions }, used = { cpu: null, memory: null, power: null }) {
+  #kubeNode({ name, ready, unschedulable, created, capacity, requested, conditions, virtual = false }, used = { cpu: null, memory: null, power: null }) {
     const of = (text, part, whole) => `${text(part)} of ${text(whole)}`;
     const unwell = (conditions ?? []).filter(({ type, status }) => (type === "Ready" ? status !== "True" : status === "True"));
     return h("li", { "data-node": name },
       h("div", { class: "kube-node-head" }, h("strong", {}, name),
         h("span", { class: `badge state-${ready ? "ready" : "unreachable"}` }, ready ? "Ready" : "Not ready"),
+        virtual ? h("span", { class: "badge virtual", title: `It stands for ${name}: pods on it run there` }, "Virtual") : null,
         unschedulable ? h("span", { class: "badge" }, "Cordoned") : null,
         unwell.filter(({ type }) => type !== "Ready").map(({ type, message }) => h("span", { class: "badge state-connecting", title: message }, type)),
         h("span", { class: "muted age" }, `${age(created)} old`)),
@@ -55,7 +57,8 @@ export class ClusterTab extends AnswerTab {
         use("Memory requested", of(memory, requested.memory_mi, capacity.memory_mi), requested.memory_mi, capacity.memory_mi),
         use("Pods", of(String, requested.pods, capacity.pods), requested.pods, capacity.pods)),
       conditions?.length ? h("ul", { class: "conditions", "aria-label": "Conditions" }, conditions.map(({ type, status, reason, message }) => h("li", { title: message || reason }, `${type}: ${status}`))) : null,
-      h("button", { type: "button", class: "link", onclick: () => this.#onPods(name) }, "Show its pods"));
+      h("button", { type: "button", class: "link", onclick: () => this.#onPods(name) }, "Show its pods"),
+      virtual ? h("button", { type: "button", class: "link beside", onclick: () => this.#onSerf(name) }, `Go to ${name}, where they run`) : null);
   }
 }
 

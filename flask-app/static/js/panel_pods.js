@@ -3,7 +3,9 @@
 import { clusterInfo } from "./api.js";
 import { h } from "./dom.js";
 import { Problem } from "./panel_parts.js";
+import { PodActions } from "./pod_actions.js";
 import { chosenPods, podKey } from "./panel_view.js";
+import { peersOf } from "./peers.js";
 import { PodTable } from "./pods.js";
 import { Poller } from "./poller.js";
 
@@ -16,10 +18,12 @@ export class PodsTab {
   #table;
   #problem = new Problem();
   #slot = h("div", { hidden: true });
+  #actions;
 
-  /** `chart` is shared with the overview; `onChoose(pods)` when the user opens a pod or ticks several. */
-  constructor({ chart, onChoose }) {
+  /** `chart` is shared with the overview; `onChoose(pods)` when the user opens a pod or ticks several; `virtualPods` as the panel has it. */
+  constructor({ chart, onChoose, virtualPods }) {
     this.#chart = chart;
+    this.#actions = new PodActions(virtualPods);
     this.#table = new PodTable({
       onOpen: ({ namespace, name }) => onChoose([{ namespace, name }]),
       onToggle: ({ namespace, name }) => {
@@ -28,16 +32,19 @@ export class PodsTab {
         onChoose(others.length < this.#chosen.length ? others : [...others, { namespace, name }]);
       },
       onClear: () => onChoose([]),
+      onDetails: (id) => virtualPods.details(id),
+      onOffload: ({ namespace, name }) => virtualPods.offload(this.#node, { namespace, name }),
     });
     this.#poller = new Poller({
       ask: (signal) => clusterInfo(this.#node, signal),
       onAnswer: (info) => {
         this.#problem.show(null);
+        this.#actions.update(info.pods);
         this.#table.update(info.pods, { node: this.#node, source: info.values_from });
       },
       onFailure: (error) => this.#problem.show(error),
     });
-    this.element = h("div", { class: "stack pods-tab" }, this.#slot, this.#problem.element, this.#table.element);
+    this.element = h("div", { class: "stack pods-tab" }, this.#slot, this.#actions.element, this.#problem.element, this.#table.element);
   }
 
   open(node) {
@@ -55,6 +62,7 @@ export class PodsTab {
 
   close() {
     this.#poller.stop();
+    this.#actions.close();
     this.#chart.show(null);
   }
 
@@ -63,11 +71,14 @@ export class PodsTab {
     this.#wanted = filter;
   }
 
-  show({ node, view }) {
+  show({ node, view, topology }) {
     this.#chosen = chosenPods(view);
     const shown = this.#chosen.length > 0 && node.state !== "absent";
     this.#slot.hidden = !shown;
     this.#chart.show(shown ? { ...view, pods: this.#chosen } : null);
     this.#table.choose(this.#chosen);
+    const peered = peersOf(topology, node.name).length > 0;
+    this.#table.setPeered(peered);
+    this.#actions.show({ serf: node.name, pod: shown && this.#chosen.length === 1 ? this.#chosen[0] : null, peered });
   }
 }

@@ -31,10 +31,32 @@ function nodeCell(cell, pod) {
   setText(cell, pod.node || MISSING);
 }
 
+/** A virtual pod's id, which leads to its details; else what makes it one. */
+function virtualCell(cell, pod, { details, offload }) {
+  const { id, role } = pod.virtual ?? { id: "", role: "" };
+  if (cell.dataset.shown === `${id} ${role}` && cell.firstChild) {
+    cell.firstChild.act = () => (id ? details(id) : offload(pod));
+    return;
+  }
+  cell.dataset.shown = `${id} ${role}`;
+  const titles = { source: "A virtual pod: it runs on another serf", remote: "A virtual pod of another serf runs here" };
+  const act = (event) => {
+    event.stopPropagation();
+    button.act();
+  };
+  const button = h("button", {
+    type: "button", tabindex: -1, class: id ? "virtual-mark" : "row-action", onclick: act,
+    title: id ? titles[role] : "Let it run on another serf", "aria-label": id ? `${id}, ${role === "source" ? "runs elsewhere" : "a guest"}: details` : `Offload ${podKey(pod)}`,
+  }, id ? `${role === "source" ? "⇢" : "⇠"} ${id}` : "Offload");
+  button.act = () => (id ? details(id) : offload(pod));
+  cell.replaceChildren(button);
+}
+
 const COLUMNS = [
   { id: "pod", title: "Pod", header: true, value: podKey, cell: podCell },
   { id: "phase", title: "Phase", value: (pod) => pod.phase, cell: phaseCell },
   { id: "node", title: "Node", value: (pod) => pod.node, cell: nodeCell },
+  { id: "virtual", title: "Virtual", value: (pod) => pod.virtual?.id ?? null, text: () => "" },
   { id: "cpu", title: "CPU m", numeric: true, ...measure("cpu_millicores") },
   { id: "memory", title: "Mem Mi", numeric: true, ...measure("memory_mi") },
   { id: "psi", title: "PSI %", numeric: true, ...measure("psi_percent") },
@@ -61,17 +83,23 @@ export class PodTable {
   #chosenBar;
   #boxes = [];
   #shown = "";
+  #peered = false;
   #message = h("p", { class: "hint", role: "status" });
   #loading = skeleton(8);
   #scroller = h("div", { class: "scroll pod-scroll", role: "region", "aria-label": "Pods" });
 
-  /** `onOpen(pod)` for a row, `onToggle(pod)` for its checkbox, `onClear()` when no pod is wanted in the chart. */
-  constructor({ onOpen, onToggle, onClear }) {
+  /**
+   * `onOpen(pod)` for a row, `onToggle(pod)` for its checkbox, `onClear()` when no pod is wanted in the chart; `onDetails(id)`
+   * for a virtual pod, `onOffload(pod)` to make one of a pod.
+   */
+  constructor({ onOpen, onToggle, onClear, onDetails, onOffload }) {
+    const acts = { details: onDetails, offload: onOffload };
+    const columns = COLUMNS.map((column) => (column.id === "virtual" ? { ...column, cell: (cell, pod) => virtualCell(cell, pod, acts) } : column));
     this.#table = new Table({
-      label: "Pods", columns: COLUMNS, key: podKey, sort: { id: "cpu", down: true }, rowLabel: "Show its chart", onOpen,
+      label: "Pods", columns, key: podKey, sort: { id: "cpu", down: true }, rowLabel: "Show its chart", onOpen,
       scroller: this.#scroller, rowHeight: ROW_HEIGHT,
       select: {
-        label: (pod) => `Show ${podKey(pod)} in the chart`,
+        title: "In the chart", label: (pod) => `Show ${podKey(pod)} in the chart`,
         selected: (key) => this.#chosen.has(key),
         toggle: (pod) => this.#toggle(pod, onToggle),
       },
@@ -102,14 +130,26 @@ export class PodTable {
     this.#render();
   }
 
-  /** Those that the user chose; else all that say something: on a single node its name says nothing. */
+  /**
+   * Those that the user chose; else all that say something: on a single node its name says nothing, without a
+   * peering nothing is virtual.
+   */
   #showColumns() {
-    const single = new Set(this.#pods.map((pod) => pod.node)).size < 2;
-    const columns = this.#columns ?? COLUMNS.map(({ id }) => id).filter((id) => id !== "node" || !single);
+    const single = new Set(this.#pods.filter((pod) => pod.virtual?.role !== "source").map((pod) => pod.node)).size < 2;
+    const virtual = this.#peered || this.#pods.some((pod) => pod.virtual);
+    const idle = [single ? "node" : "", virtual ? "" : "virtual"];
+    const columns = this.#columns ?? COLUMNS.map(({ id }) => id).filter((id) => !idle.includes(id));
     if (this.#shown === String(columns)) return;
     this.#shown = String(columns);
     for (const box of this.#boxes) box.checked = columns.includes(box.value);
     this.#table.show(columns);
+  }
+
+  /** Whether pods of this serf can go to another one. */
+  setPeered(peered) {
+    if (peered === this.#peered) return;
+    this.#peered = peered;
+    if (this.#pods !== null) this.#showColumns();
   }
 
   /** Back to what is shown before the pods of a serf are known. */

@@ -1,7 +1,6 @@
-/** The lab's load as a small area behind the track of the history; gaps stay empty. */
+/** A load as a small area: behind the track of the history, and in previews; gaps stay empty. */
 
 import { setText } from "./dom.js";
-import { MEASURES } from "./measures.js";
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const WIDTH = 1000;
@@ -24,12 +23,14 @@ export class Sparkline {
     this.element.append(this.#title, this.#area, this.#line, this.#mark);
   }
 
-  /** `values`: one a point, evenly spaced, null in gaps. */
-  draw(values, { measure }) {
-    const { title, text } = MEASURES[measure];
+  /**
+   * `values`: one a point, evenly spaced, null in gaps; `title`: whose they are, `text(value)`: one for people; `least`: the
+   * top of the drawing where all values lie below it.
+   */
+  draw(values, { title, text, least = 0 }) {
     const known = values.filter((value) => value !== null);
     const highest = Math.max(...known);
-    const top = measure === "power" ? highest : Math.max(10, highest);
+    const top = Math.max(least, highest);
     const x = (index) => ((WIDTH * index) / Math.max(1, values.length - 1)).toFixed(1);
     const y = (value) => (HEIGHT - 2 - ((HEIGHT - 4) * value) / (top || 1)).toFixed(1);
     let [area, line] = ["", ""];
@@ -40,7 +41,7 @@ export class Sparkline {
     }
     this.#line.setAttribute("d", line);
     this.#area.setAttribute("d", area);
-    setText(this.#title, known.length ? `${title} of the lab: lowest ${text(Math.min(...known))}, highest ${text(highest)}` : `${title} of the lab: not known`);
+    setText(this.#title, known.length ? `${title}: lowest ${text(Math.min(...known))}, highest ${text(highest)}` : `${title}: not known`);
   }
 
   /** Marks a place between 0 and 1; null for none. */

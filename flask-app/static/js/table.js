@@ -10,8 +10,8 @@ const collator = new Intl.Collator("en", { numeric: true });
  * replaces `text` where a column is more than a text. Rows open with a click, Enter or Space.
  *
  * With `scroller` (the element that scrolls the table) and `rowHeight` (about, in px; all rows are alike) only the rows in sight are in
- * the document, and one row is a stop of the Tab key: the arrow keys, PageUp, PageDown, Home and End move it.
- * With `select` (`{label(row), selected(key), toggle(row)}`) each row begins with a checkbox, which Space ticks.
+ * the document, and one row, with the buttons in it, is a stop of the Tab key: the arrow keys, PageUp, PageDown, Home and End move it.
+ * With `select` (`{title, label(row), selected(key), toggle(row)}`) each row begins with a checkbox, which Space ticks; `title` heads them.
  */
 export class Table {
   #rows = new Map();
@@ -61,7 +61,7 @@ export class Table {
       this.#headers.set(column.id, header);
       return header;
     });
-    const ticks = this.#options.select ? h("th", { scope: "col", class: "tick" }, h("span", { class: "visually-hidden" }, "In the chart")) : null;
+    const ticks = this.#options.select ? h("th", { scope: "col", class: "tick" }, h("span", { class: "visually-hidden" }, this.#options.select.title)) : null;
     this.#heads.replaceChildren(...(ticks ? [ticks] : []), ...headers);
     this.#rows.clear();
     this.#body.replaceChildren();
@@ -161,7 +161,7 @@ export class Table {
     row.element = h("tr", {
       tabindex: this.#window ? -1 : 0, "data-key": key, title: rowLabel,
       onclick: open,
-      onfocus: () => this.#stopAt(key),
+      onfocusin: () => this.#stopAt(key),
       onkeydown: (event) => {
         if (event.target !== row.element || (event.key !== "Enter" && event.key !== " ")) return;
         event.preventDefault();
@@ -181,7 +181,10 @@ export class Table {
   /** One row in sight is a stop of the Tab key: the one that had the focus last, else the first. */
   #showStop() {
     const stop = this.#rows.has(this.#active) ? this.#active : this.#body.firstElementChild?.dataset.key;
-    for (const [key, { element }] of this.#rows) element.tabIndex = key === stop ? 0 : -1;
+    for (const [key, { element }] of this.#rows) {
+      element.tabIndex = key === stop ? 0 : -1;
+      for (const button of element.querySelectorAll("button")) button.tabIndex = element.tabIndex;
+    }
   }
 
   #move(event) {

@@ -132,7 +132,8 @@ export class Timeline {
     const { track, from, to } = this.#parts;
     const timestamps = this.#history?.timestamps ?? [];
     const values = this.#history ? labLoad(this.#history, measure) : [];
-    this.#sparkline.draw(values, { measure });
+    const { title, text } = MEASURES[measure];
+    this.#sparkline.draw(values, { title: `${title} of the lab`, text, least: measure === "power" ? 0 : 10 });
     track.max = String(Math.max(1, timestamps.length - 1));
     // While it loads it keeps the focus.
     track.disabled = this.#history !== null && timestamps.length < 2;
