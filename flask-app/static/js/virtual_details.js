@@ -6,7 +6,7 @@ import { show } from "./liqo.js";
 import { duration, transferBar } from "./operation_progress.js";
 import { Problem, facts, skeleton } from "./panel_parts.js";
 import { Poller } from "./poller.js";
-import { hasHome, loadName, originText, podName, reasonText, showStatus, statusOf } from "./virtual_words.js";
+import { STATUSES, hasHome, loadName, originText, podName, reasonText, showStatus } from "./virtual_words.js";
 
 const MI = 1024 * 1024;
 
@@ -112,7 +112,7 @@ export class VirtualDetails {
     const chart = (name, namespace, pod_) => link(`${namespace}/${pod_}`, () => onPod(name, { namespace, name: pod_ }));
     return [
       ["Id", pod.id],
-      ["Status", `${pod.status}: ${statusOf(pod).title}`],
+      ["Status", STATUSES[pod.status] ? `${pod.status}: ${STATUSES[pod.status].text}` : pod.status],
       ["Source", serf(pod.source_node)],
       ["Pod there", chart(pod.source_node, pod.namespace, pod.source_pod_name)],
       ["Destination", serf(pod.dest_node)],
