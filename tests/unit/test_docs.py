@@ -48,6 +48,8 @@ def commands(group: click.Group, name: str) -> dict[str, click.Command]:
 
 COMMANDS = commands(serflab_command, "serflab")
 CLI = sections(text("cli.md"))
+# Said once for all commands below `serflab offload`.
+SHARED = documented_options(CLI["Offload commands"])
 
 
 def test_every_command_has_a_section_and_every_section_a_command():
@@ -58,10 +60,19 @@ def test_every_command_has_a_section_and_every_section_a_command():
 def test_options_of_a_command_with_their_defaults(typed):
     options = [parameter for parameter in COMMANDS[typed].params if isinstance(parameter, click.Option)]
     documented = documented_options(CLI[typed])
-    assert set(documented) == {name for option in options for name in option.opts}
+    offered = {name for option in options for name in option.opts}
+    if typed.startswith("serflab offload "):
+        documented |= {option: default for option, default in SHARED.items() if option in offered}
+    assert set(documented) == offered
     for option in options:
         if option.show_default:
             assert f"`{option.default}`" in documented[option.opts[-1]], option.name
+
+
+def test_every_option_that_is_documented_for_all_offload_commands_is_one():
+    commands_ = [command for typed, command in COMMANDS.items() if typed.startswith("serflab offload ")]
+    offered = {name for command in commands_ for option in command.params for name in option.opts}
+    assert set(SHARED) - offered == set()
 
 
 @pytest.mark.parametrize(

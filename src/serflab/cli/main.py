@@ -1,25 +1,17 @@
-"""The `serflab` command: its groups, and what every command has in common."""
+"""The `serflab` command and its groups."""
 
 from __future__ import annotations
 
-import logging
-import signal
-import sys
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 import click
 
 import serflab
 from serflab.cli.lab import down, kubeconfig, kubectl, logs, status, up
 from serflab.cli.offload import offload
+from serflab.cli.running import run
 from serflab.cli.tools import tools
 from serflab.cli.trace import trace
-from serflab.errors import SerflabError
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -37,23 +29,6 @@ for command in (up, down, status, logs, kubectl, kubeconfig, tools, trace, offlo
     serflab_command.add_command(command)
 
 
-def main() -> None:
-    """Run the command line; exit 0 when done, 1 when something failed, 2 for bad usage or input."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        status = serflab_command.main(prog_name="serflab", standalone_mode=False)
-        sys.exit(status if isinstance(status, int) else 0)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except SerflabError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_status)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; `serflab up` goes on, `serflab down` clears away", err=True)
-        sys.exit(INTERRUPTED)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def main() -> NoReturn:
+    """Run the command line; exit status as `serflab.cli.running.run` has it."""
+    run(serflab_command, "serflab", "interrupted; `serflab up` goes on, `serflab down` clears away")

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NoReturn
 
 import click
 
 from serflab.cli.context import checkout, state_dir
+from serflab.cli.offload_options import viewer_options
+from serflab.cli.offload_peerings import connect, connections, cordon, disconnect, drain, uncordon
+from serflab.cli.offload_pods import bring_back, create, delete, wait
+from serflab.cli.offload_pods import offload as offload_pod
+from serflab.cli.offload_templates import templates
+from serflab.cli.offload_views import info, list_pods, show
+from serflab.cli.running import run
 from serflab.errors import SerflabError
 
 _MANAGER = "serflab.offload.manager"
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@viewer_options
 def offload() -> None:
     """Peer serfs as Liqo does, and run pods of one on another."""
 
@@ -25,3 +34,14 @@ def manager() -> int:
         raise SerflabError("this version of serflab has no offload manager yet")
     status: int = import_module(_MANAGER).main(state_dir(), checkout())
     return status
+
+
+for command in (connect, disconnect, connections, cordon, uncordon, drain):
+    offload.add_command(command)
+for command in (create, offload_pod, bring_back, delete, wait, list_pods, show, templates, info):
+    offload.add_command(command)
+
+
+def main(name: str) -> NoReturn:
+    """Run these commands as a program of their own, `name`; exit status as `serflab.cli.running.run` has it."""
+    run(offload, name, "interrupted; `list` and `connections` show how things are")

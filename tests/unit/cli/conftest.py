@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from viewer_stand_in import Server
 
 from serflab.cli.main import main
 
@@ -57,3 +58,39 @@ def serflab(monkeypatch, capfd, state_dir, cache):
 
     yield run
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def viewer():
+    """A stand-in of the viewer, whose answers the test sets."""
+    with Server() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def offload(serflab, viewer):
+    """Run `serflab offload` against the stand-in."""
+
+    def run(*arguments):
+        return serflab("offload", "--url", viewer.url, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Let standard input be a terminal at which this is typed."""
+    opened = []
+
+    def type_in(text):
+        primary, secondary = os.openpty()
+        opened.append(primary)
+        # At the beginning of a line Ctrl-D ends the input.
+        os.write(primary, text.encode() or b"\x04")
+        stdin = os.fdopen(secondary)
+        opened.append(stdin)
+        monkeypatch.setattr("sys.stdin", stdin)
+
+    yield type_in
+    for item in opened:
+        item.close() if hasattr(item, "close") else os.close(item)
