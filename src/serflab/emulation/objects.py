@@ -126,13 +126,7 @@ class PodTemplate:
         It shows the values of its first point from the start, but no timestamp and no time index: nothing was played
         yet.
         """
-        spec: dict[str, Any] = {
-            "containers": [{"name": "app", "image": _IMAGE, "resources": _resources(pod.series, self.policy)}],
-            "tolerations": [{"key": KWOK_NODE, "operator": "Equal", "value": "fake", "effect": "NoSchedule"}],
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 0,
-        }
+        spec = emulated_spec(pod.series, self.policy)
         if node is not None:
             spec["nodeSelector"] = {HOSTNAME: node}
         labels = {**_owner(self.instance), "app.kubernetes.io/name": _label(pod.name)}
@@ -140,6 +134,17 @@ class PodTemplate:
         body = _with_digest({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
         body["metadata"]["annotations"] |= value_annotations(self.keys, formatted(pod.series.row(0)))
         return body
+
+
+def emulated_spec(series: Series, policy: RequestPolicy) -> dict[str, Any]:
+    """Return the spec of an emulated pod with this series, for any emulated node."""
+    return {
+        "containers": [{"name": "app", "image": _IMAGE, "resources": _resources(series, policy)}],
+        "tolerations": [{"key": KWOK_NODE, "operator": "Equal", "value": "fake", "effect": "NoSchedule"}],
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 0,
+    }
 
 
 def _resources(series: Series, policy: RequestPolicy) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from serflab.errors import SerflabError
+from serflab.lab.routes import Route, route
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,16 +15,23 @@ if TYPE_CHECKING:
     from serflab.kube.watch import Key
     from serflab.lab.topology import Topology
     from serflab.offload.cluster import Cluster
+    from serflab.offload.ids import Ids
     from serflab.offload.records import PodRecord, ShadowRecord
 
 
 @dataclass(slots=True)
 class Fleet:
-    """The clusters by name, the topology that links them (None while its file cannot be used) and the checkout."""
+    """The clusters by name, the topology that links them (None while its file cannot be used) and the checkout.
+
+    `shadows_of` tells for each pod of a consumer, `(consumer, namespace, name)`, which ShadowPods there are of it, as
+    `(provider, (namespace, name))`: one, but for moments.
+    """
 
     checkout: Path
+    ids: Ids
     clusters: dict[str, Cluster] = field(default_factory=dict)
     topology: Topology | None = None
+    shadows_of: dict[tuple[str, str, str], set[tuple[str, Key]]] = field(default_factory=dict)
 
     def cluster(self, name: str) -> Cluster:
         """Return the cluster of that name; `SerflabError` when the lab has none."""
@@ -55,3 +63,7 @@ class Fleet:
         """Return a ShadowPod of a cluster."""
         found = self.clusters.get(cluster)
         return found.shadows.objects.get(key) if found and found.shadows else None
+
+    def route(self, source: str, target: str) -> Route | None:
+        """Return the way between two serfs over the links of the topology, None when there is none."""
+        return route(self.topology, source, target) if self.topology else None

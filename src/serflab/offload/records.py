@@ -125,6 +125,7 @@ class ShadowRecord:
     clock: str
     home: str
     labels: Mapping[str, str]
+    version: str
     bytes: int = 0
 
 
@@ -183,6 +184,7 @@ def shadow_record(shadow: dict[str, Any]) -> ShadowRecord:
         clock=sys.intern(annotations.get(CLOCK, "")),
         home=annotations.get(HOME_POD, ""),
         labels=labels,
+        version=metadata["resourceVersion"],
         bytes=_whole(annotations.get(BYTES)),
     )
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import orjson
+
+if TYPE_CHECKING:
+    from serflab.offload.fleet import Fleet
 
 OUT = "out"
 HOME = "home"
@@ -59,3 +64,16 @@ def read_transfer(text: str) -> Transfer | None:
         )
     except (KeyError, ValueError, TypeError):
         return None
+
+
+def transfer_between(fleet: Fleet, consumer: str, provider: str, size: int, direction: str) -> Transfer | None:
+    """Return the transfer of `size` bytes that begins now; None when it takes no time.
+
+    Without a way over links nothing is emulated: the pod is there at once.
+    """
+    source, target = (consumer, provider) if direction == OUT else (provider, consumer)
+    way = fleet.route(source, target)
+    seconds = way.seconds(size) if way else 0.0
+    if way is None or seconds <= 0:
+        return None
+    return Transfer(direction, size, seconds, time.time(), way.nodes)
