@@ -20,7 +20,7 @@ def events(chunks: Iterable[bytes]) -> Iterator[dict[str, str]]:
 
 def applied(document: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
     """Return what a page makes of a topology and a delta."""
-    merged = {**document, **{key: delta[key] for key in ("summary", "lab", "prometheus") if key in delta}}
+    merged = {**document, **{key: delta[key] for key in ("summary", "lab", "prometheus", "offload") if key in delta}}
     for key, name in (("nodes", "name"), ("links", "id")):
         changed = {entry[name]: entry for entry in delta.get(key, ())}
         merged[key] = [changed.get(entry[name], entry) for entry in document[key]]

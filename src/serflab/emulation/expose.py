@@ -22,7 +22,15 @@ from aiohttp import web
 from serflab import __version__
 from serflab.emulation.exposition import CONTENT_TYPE, Capacity, Exposition, PodState, RealNode, header
 from serflab.emulation.marker import Marker, read_marker
-from serflab.emulation.names import LEASE_NAME, LEASE_NAMESPACE, LEASES_PATH, NODES_PATH, PODS_PATH
+from serflab.emulation.names import (
+    LEASE_NAME,
+    LEASE_NAMESPACE,
+    LEASES_PATH,
+    NODE_TYPE,
+    NODES_PATH,
+    PODS_PATH,
+    VIRTUAL_NODE,
+)
 from serflab.emulation.timeline import Timeline
 from serflab.errors import SerflabError
 from serflab.kube.watch import Collection, Event, EventKind, Key, WatchCache
@@ -337,6 +345,9 @@ async def serve(exporter: Exporter, host: str, port: int) -> None:
 
 
 def _capacity(node: dict[str, Any]) -> Capacity | None:
+    """Return a node's capacity, None for a virtual node: what it offers is another serf's."""
+    if (node.get("metadata", {}).get("labels") or {}).get(NODE_TYPE) == VIRTUAL_NODE:
+        return None
     room = node.get("status", {}).get("capacity") or {}
     try:
         return Capacity(parse_cpu(room.get("cpu", 0)), parse_memory(room.get("memory", 0)))

@@ -43,6 +43,10 @@ SHADOW_PODS_PATH: Final = "/apis/offloading.liqo.io/v1beta1/shadowpods"
 """Liqo's ShadowPods: on a serf that runs pods of others, each describes one of them (`serflab.emulation.workload`)."""
 SHADOW_PODS_CRD: Final = "shadowpods.offloading.liqo.io"
 
+NODE_TYPE: Final = "liqo.io/type"
+VIRTUAL_NODE: Final = "virtual-node"
+"""Value of that label on a node that stands for another serf."""
+
 PODS_PATH: Final = "/api/v1/pods"
 NODES_PATH: Final = "/api/v1/nodes"
 NAMESPACES_PATH: Final = "/api/v1/namespaces"

@@ -15,10 +15,20 @@ from serflab.traces.quantity import parse_cpu, parse_memory, parse_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+# Of peerings and virtual pods: those of `serflab.emulation.names`, which this room does not know, and of Liqo.
+_VIRTUAL_POD_ID = "emulation.liqo.k8s.io/virtual-pod-id"
+_VIRTUAL_POD_ROLE = "emulation.liqo.k8s.io/role"
+_ROLES = ("source", "remote")
+_NODE_TYPE = "liqo.io/type"
+_VIRTUAL_NODE = "virtual-node"
+
 
 @dataclass(frozen=True, slots=True)
 class PodRecord:
-    """A pod; requests in millicores and Mi, `usage` by metric name in the units of `serflab.traces.model`."""
+    """A pod; requests in millicores and Mi, `usage` by metric name in the units of `serflab.traces.model`.
+
+    `virtual` is the id of the virtual pod that it is a side of, and which: `source` or `remote`.
+    """
 
     namespace: str
     name: str
@@ -31,6 +41,7 @@ class PodRecord:
     reason: str = ""
     ready: bool = False
     restarts: int = 0
+    virtual: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
-    """A Kubernetes node; capacity in millicores, Mi and pods."""
+    """A Kubernetes node; capacity in millicores, Mi and pods; a `virtual` one stands for another serf."""
 
     name: str
     ready: bool
@@ -55,6 +66,7 @@ class NodeRecord:
     pods: int
     created: str
     conditions: tuple[Condition, ...] = ()
+    virtual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ def pod_record(keys: AnnotationKeys) -> Callable[[Mapping[str, Any]], PodRecord]
 
     def convert(pod: Mapping[str, Any]) -> PodRecord:
         metadata, spec, status = pod["metadata"], pod.get("spec", {}), pod.get("status", {})
+        annotations = metadata.get("annotations") or {}
         cpu, memory = _requests(spec)
         return PodRecord(
             namespace=metadata["namespace"],
@@ -80,10 +93,11 @@ def pod_record(keys: AnnotationKeys) -> Callable[[Mapping[str, Any]], PodRecord]
             created=metadata.get("creationTimestamp", ""),
             cpu_request=cpu,
             memory_request=memory,
-            usage=_usage(metadata.get("annotations") or {}, keys),
+            usage=_usage(annotations, keys),
             reason=_reason(status),
             ready=_condition(status, "Ready"),
             restarts=sum(int(item.get("restartCount") or 0) for item in status.get("containerStatuses") or ()),
+            virtual=_virtual(metadata.get("labels") or {}, annotations),
         )
 
     return convert
@@ -105,6 +119,7 @@ def node_record(node: Mapping[str, Any]) -> NodeRecord:
             Condition(*(str(item.get(key) or "") for key in ("type", "status", "reason", "message")))
             for item in status.get("conditions") or ()
         ),
+        virtual=(metadata.get("labels") or {}).get(_NODE_TYPE) == _VIRTUAL_NODE,
     )
 
 
@@ -113,6 +128,11 @@ def namespace_record(namespace: Mapping[str, Any]) -> NamespaceRecord:
     metadata = namespace["metadata"]
     phase = namespace.get("status", {}).get("phase", "")
     return NamespaceRecord(metadata["name"], phase, metadata.get("creationTimestamp", ""))
+
+
+def _virtual(labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[str, str] | None:
+    identity, role = labels.get(_VIRTUAL_POD_ID), annotations.get(_VIRTUAL_POD_ROLE)
+    return (identity, role) if identity and role in _ROLES else None
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> bool:

@@ -35,7 +35,7 @@ STALLED_SECONDS = 10.0
 # The changes kept for readers that come back: not more than sending the whole overview would cost.
 _RING_BYTES = 64 * 1024
 # A change of anything else, or of the names or order of nodes and links, is told by the whole overview.
-_PARTS = ("summary", "lab", "prometheus")
+_PARTS = ("summary", "lab", "prometheus", "offload")
 _NAMED = {"nodes": "name", "links": "id"}
 
 

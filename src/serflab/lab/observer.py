@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 
@@ -23,14 +23,15 @@ from serflab.lab.feed import Feed
 from serflab.lab.inventory import FILE_NAME, Inventory, Serf, load_inventory
 from serflab.lab.known_load import KnownLoad, LoadMemory
 from serflab.lab.load import THRESHOLDS, read_load
+from serflab.lab.offload_summary import OffloadSummary
 from serflab.lab.overview import observe
 from serflab.lab.prometheus_query import Prometheus, PrometheusError
+from serflab.lab.sockets import offload_socket
 from serflab.lab.topology import Topology, load_topology
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
-    from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class LabObserver:
         self._files = _Files()
         self._serfs: dict[str, _Serf] = {}
         self._memory = LoadMemory(self.started)
+        self._offload = OffloadSummary(offload_socket(state_dir))
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -114,7 +116,7 @@ class LabObserver:
             await self._read_files(session)
             self.feed.look()
             self._ready.set()
-            follow = (self._follow_files(session), self._poll_prometheus(), self._look())
+            follow = (self._follow_files(session), self._poll_prometheus(), self._offload.follow(), self._look())
             tasks = [asyncio.create_task(following) for following in follow]
             await self._stop.wait()
             tasks += [serf.task for serf in self._serfs.values()]
@@ -240,6 +242,16 @@ class LabObserver:
     def target_up(self, serf: str) -> bool | None:
         """Return whether Prometheus reaches the serf's exporter, None when it does not say."""
         return self._memory.target_up(serf)
+
+    @property
+    def offload_socket(self) -> Path:
+        """Return where the lab's offload manager listens, if there is one."""
+        return self._offload.socket
+
+    @property
+    def offload(self) -> dict[str, Any]:
+        """Return what the offload manager last told of peerings and virtual pods, never changed in place."""
+        return self._offload.told
 
     def ask(self, question: Callable[[Prometheus], Coroutine[Any, Any, T]]) -> T:
         """Ask Prometheus from any thread but the observer's own, and wait for the answer.

@@ -50,6 +50,7 @@ class Observed:
     prometheus: PrometheusState
     serfs: dict[str, SerfState]
     thresholds: Mapping[str, tuple[float, float]]
+    offload: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,15 @@ def observe(observer: LabObserver) -> Observed:
                 target_up=observer.target_up(node.name),
                 namespaces=tuple(sorted(namespace.name for namespace in view.namespaces)),
             )
-    inventory, error = observer.inventory, observer.inventory_error
-    return Observed(topology, inventory, error, _prometheus(observer), serfs, observer.thresholds)
+    return Observed(
+        topology,
+        observer.inventory,
+        observer.inventory_error,
+        _prometheus(observer),
+        serfs,
+        observer.thresholds,
+        observer.offload,
+    )
 
 
 def overview(observed: Observed) -> dict[str, Any]:
@@ -101,6 +109,7 @@ def overview(observed: Observed) -> dict[str, Any]:
         "prometheus": asdict(observed.prometheus),
         "thresholds": observed.thresholds,
         "summary": _summary(nodes),
+        "offload": observed.offload,
         "nodes": nodes,
         "links": [_link(link, states) for link in topology.links],
     }

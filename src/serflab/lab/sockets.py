@@ -44,7 +44,13 @@ def offload_socket(state_dir: Path) -> Path:
 
 
 class UnixConnection(HTTPConnection):
-    """A connection of `http.client` to a program that listens on a Unix socket; `timeout` in seconds."""
+    """A connection of `http.client` to a program that listens on a Unix socket; `timeout` in seconds.
+
+    It speaks HTTP/1.0: an answer comes as it is, not in chunks, and ends with its connection.
+    """
+
+    _http_vsn = 10
+    _http_vsn_str = "HTTP/1.0"
 
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)

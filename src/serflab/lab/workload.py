@@ -59,6 +59,19 @@ def templates(directory: Path) -> list[dict[str, Any]]:
     return [_template(file) for file in sorted(directory.glob("*.json"))]
 
 
+def template(file: Path) -> dict[str, Any]:
+    """Return what `templates` tells of a template, and its series: one list a measure.
+
+    Raises `InputError` when it cannot be used.
+    """
+    try:
+        told = _checked_template(file, file.stat().st_mtime_ns)
+        series = read_template(file).series
+    except OSError as error:
+        raise InputError([Finding(str(file), "", f"cannot be read ({error.strerror})")]) from error
+    return {**told, "series": {metric: list(series.column(metric)) for metric in METRICS}}
+
+
 def _template(file: Path) -> dict[str, Any]:
     try:
         return _checked_template(file, file.stat().st_mtime_ns)
@@ -66,17 +79,18 @@ def _template(file: Path) -> dict[str, Any]:
         problem = error.message
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
-    return {"name": file.stem, "points": 0, "description": "", "summary": None, "problem": problem}
+    return {"name": file.stem, "points": 0, "description": "", "image_mib": 0.0, "summary": None, "problem": problem}
 
 
 @functools.lru_cache(maxsize=256)
 def _checked_template(file: Path, _modified: int) -> dict[str, Any]:
-    template = read_template(file)
+    found = read_template(file)
     return {
-        "name": template.name,
-        "points": template.series.length,
-        "description": template.description,
-        "summary": {metric: _figures(template.series, metric) for metric in METRICS},
+        "name": found.name,
+        "points": found.series.length,
+        "description": found.description,
+        "image_mib": found.image_mib,
+        "summary": {metric: _figures(found.series, metric) for metric in METRICS},
         "problem": "",
     }
 

@@ -9,10 +9,26 @@ from flask import Flask
 from serflab.lab.inventory import state_directory
 from serflab.lab.observer import LabObserver
 from serflab.lab.positions import PositionStore, positions_directory
-from serflab.web import documentation, events, health, history, nodes, page, positions, series, templates, topology
+from serflab.offload.client import OffloadClient
+from serflab.web import (
+    documentation,
+    events,
+    health,
+    history,
+    liqo_connections,
+    nodes,
+    operations,
+    page,
+    positions,
+    series,
+    templates,
+    topology,
+    virtual_pods,
+)
 from serflab.web.compression import install_compression
 from serflab.web.errors import install_error_handlers
 from serflab.web.events import install_streams
+from serflab.web.forward import install_offload
 from serflab.web.lookup import EXTENSION, SETTINGS
 from serflab.web.positions import install_positions
 from serflab.web.security import install_security
@@ -22,7 +38,21 @@ from serflab.web.turns import InTurn
 if TYPE_CHECKING:
     from serflab.web.settings import Settings
 
-_BLUEPRINTS = (topology, events, nodes, series, history, positions, templates, health, documentation, page)
+_BLUEPRINTS = (
+    topology,
+    events,
+    nodes,
+    series,
+    history,
+    positions,
+    templates,
+    liqo_connections,
+    virtual_pods,
+    operations,
+    health,
+    documentation,
+    page,
+)
 # Asked for by every page that polls, and answered from memory.
 _IN_TURN = ("/api/topology",)
 _MOST_BYTES = 1024 * 1024  # of a request's body
@@ -45,6 +75,7 @@ def create_app(settings: Settings, observer: LabObserver | None = None, *, token
     install_security(app, settings, None if settings.loopback else token or write_token(settings))
     install_compression(app)
     install_streams(app)
+    install_offload(app, OffloadClient(observer.offload_socket))
     install_positions(app, PositionStore(positions_directory(settings.home)))
     app.config["MAX_CONTENT_LENGTH"] = _MOST_BYTES
     for module in _BLUEPRINTS:

@@ -18,7 +18,7 @@ from serflab.web.errors import ApiError, api_error
 from serflab.web.lookup import observer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from flask import Flask
 
@@ -49,7 +49,7 @@ class Streams:
                     503,
                     "too_many_streams",
                     f"{self.most} streams are open, more are not served",
-                    hint="poll GET /api/topology instead, or try again later",
+                    hint="poll instead, or try again later",
                     details={"most": self.most},
                 )
             self.open += 1
@@ -58,6 +58,21 @@ class Streams:
         """Count one less."""
         with self._lock:
             self.open -= 1
+
+
+def streams() -> Streams:
+    """Return the count of the running application's streams."""
+    return cast("Streams", current_app.extensions[_EXTENSION])
+
+
+def stream_response(chunks: Iterable[bytes]) -> Response:
+    """Return a stream of server-sent events whose place in the count is taken already; its end gives it back."""
+    response = Response(chunks, mimetype="text/event-stream")
+    # Not the generator's own end: one that is never begun (HEAD) has none.
+    response.call_on_close(streams().leave)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
 
 
 def install_streams(app: Flask, most: int = MOST_STREAMS) -> None:
@@ -69,14 +84,8 @@ def install_streams(app: Flask, most: int = MOST_STREAMS) -> None:
 def events() -> Response:
     """Answer the stream of `topology`, `delta`, `problem` and `ping` events."""
     last = request.headers.get("Last-Event-ID") or request.args.get("last_event_id", "")
-    streams = cast("Streams", current_app.extensions[_EXTENSION])
-    streams.enter()
-    response = Response(_stream(observer().feed, last), mimetype="text/event-stream")
-    # Not the generator's own end: one that is never begun (HEAD) has none.
-    response.call_on_close(streams.leave)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response
+    streams().enter()
+    return stream_response(_stream(observer().feed, last))
 
 
 def _stream(feed: Feed, last: str) -> Iterator[bytes]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
-import orjson
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app
 
 from serflab.errors import InputError
 from serflab.lab.positions import PositionsError, PositionStore, read_positions
+from serflab.web.body import json_body
 from serflab.web.errors import ApiError, findings, json_response
 from serflab.web.lookup import observer
 
@@ -46,7 +46,7 @@ def save_positions() -> Response:
     """Replace all saved positions; 400 with every finding."""
     topology = observer().topology
     try:
-        wanted = read_positions(_body(), topology)
+        wanted = read_positions(json_body(), topology)
     except InputError as error:
         raise ApiError(
             400,
@@ -75,21 +75,6 @@ def forget_positions() -> Response:
 
 def _store() -> PositionStore:
     return cast("PositionStore", current_app.extensions[_EXTENSION])
-
-
-def _body() -> object:
-    if not request.is_json:
-        raise ApiError(
-            415,
-            "not_json",
-            f"the body is {request.mimetype or 'of no type'}, expected application/json",
-            hint="send it with `Content-Type: application/json`",
-        )
-    try:
-        body: object = orjson.loads(request.get_data())
-    except orjson.JSONDecodeError as error:
-        raise ApiError(400, "not_json", f"the body is not JSON: {error}") from error
-    return body
 
 
 def _answer(topology: Topology, places: Mapping[str, Position]) -> Response:

@@ -300,3 +300,14 @@ def test_every_metric_is_documented(make_config):
     names = set(re.findall(r"^# TYPE (\S+)", stage.exporter.text().decode(), re.MULTILINE))
     assert len(names) == 6 + 7 + 4 + 8 + 4
     assert {name for name in names if f"`{name}`" not in document} == set()
+
+
+def test_a_virtual_node_is_no_capacity_of_its_serf(make_config):
+    stage = Stage(make_config())
+    virtual = {
+        "metadata": {"name": "serf2", "labels": {"liqo.io/type": "virtual-node"}},
+        "status": {"capacity": {"cpu": "4", "memory": "8Gi"}},
+    }
+    assert stage.exporter._nodes._transform(virtual) is None
+    virtual["metadata"]["labels"] = {"liqo.io/type": "other"}
+    assert stage.exporter._nodes._transform(virtual).cpu == 4000

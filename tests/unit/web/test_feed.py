@@ -35,7 +35,9 @@ def observed(cpu: float = 10.0, serfs: int = 2) -> Observed:
         )
         for node in nodes
     }
-    return Observed(Topology(Path("t.yaml"), "row", nodes, links), None, "", READY, states, THRESHOLDS)
+    return Observed(
+        Topology(Path("t.yaml"), "row", nodes, links), None, "", READY, states, THRESHOLDS, {"version": "1"}
+    )
 
 
 class World:
@@ -87,6 +89,15 @@ def test_a_change_is_told_by_the_whole_entries_that_changed(world: World) -> Non
         ("serf1", 70.0, "red")
     ]
     assert without_time(applied(document, delta)) == without_time(world.body)
+
+
+def test_a_change_of_peerings_or_virtual_pods_is_told_alone(world: World) -> None:
+    before, document = world.feed.picture().version, world.body
+    world.becomes(replace(observed(), offload={"version": "2"}))
+    (message,) = world.feed.since(before)
+    delta = json.loads(message.data)
+    assert (message.kind, delta.keys()) == (DELTA, {"generated_at", "offload"})
+    assert applied(document, delta)["offload"] == {"version": "2"}
 
 
 def test_deltas_in_their_order_lead_to_the_present(world: World) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from serflab.emulation import names
 from serflab.lab.cluster_objects import namespace_record, node_record, pod_record
 from serflab.lab.inventory import FILE_NAME, Inventory, Serf
 from serflab.lab.known_load import KnownLoad, LoadMemory
@@ -161,6 +162,25 @@ def test_templates_are_listed_with_figures_and_broken_ones_with_their_problem(
     assert "$.time_series" in broken["problem"]
 
 
+def test_one_template_comes_with_its_series(client: FlaskClient, checkout: Path) -> None:
+    directory = checkout / "workload_templates"
+    directory.mkdir()
+    rows = [{"cpu": cpu, "memory": 10, "power": 1.5, "psi": 0} for cpu in (100, 200)]
+    (directory / "burst.json").write_text(json.dumps({"image_mib": 50, "time_series": rows}))
+    (directory / "broken.json").write_text('{"time_series": []}')
+    answer = client.get("/api/workload-templates/burst").get_json()
+    assert answer.pop("series") == {"cpu": [100, 200], "memory": [10, 10], "power": [1.5, 1.5], "psi": [0, 0]}
+    (listed,) = (item for item in client.get("/api/workload-templates").get_json()["templates"] if not item["problem"])
+    assert answer == listed
+    assert answer["image_mib"] == 50
+    unknown = client.get("/api/workload-templates/bust")
+    assert (unknown.status_code, unknown.get_json()["error"]["code"]) == (404, "unknown_template")
+    assert unknown.get_json()["error"]["details"]["nearest"] == ["burst"]
+    broken = client.get("/api/workload-templates/broken")
+    assert (broken.status_code, broken.get_json()["error"]["code"]) == (503, "bad_input_file")
+    assert client.get("/api/workload-templates/..%2Fconfig").status_code == 404
+
+
 def test_templates_that_come_change_and_go_are_seen_without_a_restart(client: FlaskClient, checkout: Path) -> None:
     def listed() -> dict[str, int]:
         answer = client.get("/api/workload-templates").get_json()["templates"]
@@ -225,6 +245,31 @@ def test_nodes_and_namespaces_are_kept_with_capacity_and_readiness() -> None:
     ]
     assert not node_record({"metadata": {"name": "new"}}).ready
     assert namespace_record({"metadata": {"name": "ns1"}, "status": {"phase": "Active"}}).phase == "Active"
+
+
+@pytest.mark.parametrize("role", ["source", "remote"])
+def test_a_side_of_a_virtual_pod_is_known_by_the_names_of_the_emulation(role: str) -> None:
+    pod = {
+        "metadata": {
+            "namespace": "ns1", "name": "web-0",
+            "labels": {names.VIRTUAL_POD_ID: "vp-001"}, "annotations": {names.ROLE: role},
+        }
+    }  # fmt: skip
+    assert {names.SOURCE_ROLE, names.REMOTE_ROLE} == {"source", "remote"}
+    assert pod_record(AnnotationKeys())(pod).virtual == ("vp-001", role)
+
+
+def test_any_other_pod_is_no_side_of_a_virtual_pod() -> None:
+    pod: dict[str, Any] = {"metadata": {"namespace": "ns1", "name": "web-0", "labels": {names.VIRTUAL_POD_ID: "vp-1"}}}
+    assert pod_record(AnnotationKeys())(pod).virtual is None
+    pod["metadata"]["annotations"] = {names.ROLE: "other"}
+    assert pod_record(AnnotationKeys())(pod).virtual is None
+
+
+def test_a_node_that_stands_for_another_serf_is_virtual() -> None:
+    node = {"metadata": {"name": "serf2", "labels": {names.NODE_TYPE: names.VIRTUAL_NODE}}}
+    assert node_record(node).virtual
+    assert not node_record({"metadata": {"name": "n1", "labels": {}}}).virtual
 
 
 def test_the_last_whole_load_stays_with_its_age_while_an_exporter_is_silent() -> None:

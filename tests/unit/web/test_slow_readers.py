@@ -37,7 +37,7 @@ class Changing:
         nodes = tuple(Node(f"router{number}", "linux", "prometheus") for number in range(NODES))
         topology = Topology(Path("t.yaml"), "wide", nodes, ())
         state = PrometheusState("ready", "http://127.0.0.1:1", None, "")
-        self.seen = Observed(topology, None, "", state, {}, THRESHOLDS)
+        self.seen = Observed(topology, None, "", state, {}, THRESHOLDS, {})
         self.feed = Feed(lambda: self.seen)
         self.feed.look()
 
