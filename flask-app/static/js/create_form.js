@@ -3,6 +3,7 @@
 import { clusterInfo, get } from "./api.js";
 import { h } from "./dom.js";
 import { Field, fill } from "./form_field.js";
+import { sentence } from "./format.js";
 import { template, templates } from "./liqo.js";
 import { LoadPreview, lasting } from "./load_preview.js";
 import { consumers, namespacesOf, peeringNote, peersOf } from "./peers.js";
@@ -84,7 +85,7 @@ export class CreateForm {
   refuse({ code, message, hint, details }) {
     const known = BY_PARAMETER[details?.parameter] ?? BY_CODE[code];
     if (!known) return false;
-    const text = `${message[0].toUpperCase()}${message.slice(1)}${hint ? ` (${hint})` : ""}`;
+    const text = `${sentence(message)} ${sentence(hint)}`.trim();
     if (known === "load" && this.#kind === "template") this.#sayTemplate(text);
     else this.#refuse(this.#fields[known], text);
     return true;
@@ -145,7 +146,7 @@ export class CreateForm {
       if (this.#kind === "template") this.#chooseTemplate(first?.name);
     } catch (error) {
       this.#preview.fail("The templates are not known.");
-      this.#sayTemplate(`${error.message} ${error.hint}`.trim());
+      this.#sayTemplate(`${sentence(error.message)} ${sentence(error.hint)}`.trim());
     }
   }
 
@@ -200,7 +201,7 @@ export class CreateForm {
     try {
       await act(request.signal);
     } catch (error) {
-      if (!request.signal.aborted) this.#preview.fail(`No preview of ${what}: ${error.message}`);
+      if (!request.signal.aborted) this.#preview.fail(sentence(`No preview of ${what}: ${error.message}`));
     }
   }
 

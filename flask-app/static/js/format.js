@@ -71,4 +71,10 @@ export function age(timestamp, now = Date.now()) {
   return seconds < 172800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} d`;
 }
 
+/** A text of the API as a sentence, "" for none: "no such pod" → "No such pod.". */
+export function sentence(text) {
+  if (!text) return "";
+  return `${text[0].toUpperCase()}${text.slice(1)}${/[.?!…]$/.test(text) ? "" : "."}`;
+}
+
 export { MISSING };

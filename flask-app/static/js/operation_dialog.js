@@ -2,6 +2,7 @@
 
 import { makeDialog } from "./dialog.js";
 import { h, setText } from "./dom.js";
+import { sentence } from "./format.js";
 import { OperationProgress } from "./operation_progress.js";
 import { Problem } from "./panel_parts.js";
 import { followUp } from "./virtual_actions.js";
@@ -62,7 +63,7 @@ export function operationDialog({ title, content, submit, kind, start, refuse = 
     });
     if (!open) return;
     if (last?.state === "Failed" || last === null) {
-      stage.append(h("p", { class: "notice error", role: "alert" }, last === null ? "The viewer does not say how it went on. The list of virtual pods does." : `${words.failed}${last.message ? `: ${last.message}` : "."}`));
+      stage.append(h("p", { class: "notice error", role: "alert" }, last === null ? "The viewer does not say how it went on. The list of virtual pods does." : sentence([words.failed, last.message].filter(Boolean).join(": "))));
       dialog.offer([{ text: "Close", value: "" }, { text: "Details", value: pod.id, primary: true }]);
     } else {
       setText(end, words.done);

@@ -1,6 +1,7 @@
 /** How an operation on a virtual pod goes on: its steps, and a bar while the pod is on its way. */
 
 import { h, setText } from "./dom.js";
+import { sentence } from "./format.js";
 import { shareOf } from "./server_clock.js";
 
 const REDRAW_MS = 250;
@@ -67,7 +68,8 @@ export class OperationProgress {
     });
     const moving = state === "Transferring" && started !== null && ends !== null;
     this.#bar.show(moving ? { started, seconds: ends - started } : null);
-    setText(this.#message, message);
+    // What has failed is told by whoever asked.
+    setText(this.#message, state === "Failed" ? "" : sentence(message));
     setText(this.#spoken, `${state}. ${message}`);
   }
 

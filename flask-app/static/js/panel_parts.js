@@ -1,6 +1,7 @@
 /** Small parts that several tabs of the panel are made of. */
 
 import { h, setText } from "./dom.js";
+import { sentence } from "./format.js";
 
 /** A list of facts: `[name, value]` each; what is null, undefined or "" is left out. */
 export function facts(entries) {
@@ -27,6 +28,6 @@ export class Problem {
   /** `error` as the API gives it, or null. */
   show(error) {
     this.element.hidden = error === null;
-    setText(this.element, error === null ? "" : `${error.message} ${error.hint ?? ""}`.trim());
+    setText(this.element, error === null ? "" : `${sentence(error.message)} ${sentence(error.hint)}`.trim());
   }
 }

@@ -1,6 +1,7 @@
 /** Short messages at the edge of the page, for what ends while nobody waits for it. Read aloud; errors stay until they are closed. */
 
 import { h } from "./dom.js";
+import { sentence } from "./format.js";
 
 const MOST = 4;
 const SHOWN_MS = 9000;
@@ -27,7 +28,7 @@ export function toast({ kind = "info", text, hint = "", actions = [] }) {
   };
   const element = h("div", { class: `toast ${kind}`, onpointerenter: () => clearTimeout(timer), onpointerleave: wait, onfocusin: () => clearTimeout(timer), onfocusout: wait },
     h("span", { class: "toast-icon", role: "img", "aria-label": name }, icon),
-    h("div", { class: "toast-text" }, h("p", {}, text), hint ? h("p", { class: "muted" }, hint) : null,
+    h("div", { class: "toast-text" }, h("p", {}, sentence(text)), hint ? h("p", { class: "muted" }, sentence(hint)) : null,
       actions.map(({ text: title, act }) => h("button", {
         type: "button", class: "link", onclick: () => {
           away();

@@ -1,7 +1,7 @@
 /** One virtual pod in detail: all that is known of it, its transfer, and what can be done with it. */
 
 import { h, setText } from "./dom.js";
-import { dateTime, memory } from "./format.js";
+import { dateTime, memory, sentence } from "./format.js";
 import { show } from "./liqo.js";
 import { duration, transferBar } from "./operation_progress.js";
 import { Problem, facts, skeleton } from "./panel_parts.js";
@@ -17,6 +17,7 @@ export class VirtualDetails {
   #acts;
   #poller;
   #problem = new Problem();
+  #gone = h("p", { class: "notice", role: "status", hidden: true });
   #title = h("h3");
   #status = h("span");
   #reason = h("div", { class: "notice warning", hidden: true });
@@ -35,7 +36,7 @@ export class VirtualDetails {
     this.#body = h("div", { class: "stack", hidden: true }, h("div", { class: "virtual-title" }, this.#title, this.#status), this.#reason, this.#bar.element,
       h("div", { class: "virtual-actions" }, this.#bringBack, this.#delete), this.#facts);
     this.element = h("div", { class: "virtual-details stack" },
-      h("button", { type: "button", class: "link back", onclick: () => acts.onBack() }, "← All virtual pods"), this.#problem.element, this.#loading, this.#body);
+      h("button", { type: "button", class: "link back", onclick: () => acts.onBack() }, "← All virtual pods"), this.#problem.element, this.#gone, this.#loading, this.#body);
     this.#poller = new Poller({
       ask: (signal) => show(this.#id, signal),
       onAnswer: (pod) => this.#draw(pod),
@@ -50,13 +51,16 @@ export class VirtualDetails {
     this.#seen = "";
     this.#problem.show(null);
     this.#loading.hidden = false;
-    this.#body.hidden = true;
+    this.#body.hidden = this.#gone.hidden = true;
     this.#poller.start();
   }
 
-  /** Something has changed somewhere: asks at once. */
-  refresh() {
-    if (this.#id !== null) this.#poller.start();
+  /** `pods`: all that there are now. */
+  update(pods) {
+    if (this.#id === null) return;
+    const pod = pods.find(({ id }) => id === this.#id);
+    if (pod) this.#draw(pod);
+    else this.#showGone();
   }
 
   close() {
@@ -71,10 +75,16 @@ export class VirtualDetails {
 
   #fail(error) {
     this.#loading.hidden = true;
-    const gone = error.code === "unknown_virtual_pod";
-    if (gone) this.#body.hidden = true;
-    this.#problem.show(gone ? { message: `${this.#id} is gone.`, hint: "It was deleted, or it is at home again." } : error);
-    if (gone) this.#poller.stop();
+    if (error.code === "unknown_virtual_pod") this.#showGone();
+    else this.#problem.show(error);
+  }
+
+  #showGone() {
+    this.#poller.stop();
+    this.#loading.hidden = this.#body.hidden = true;
+    this.#problem.show(null);
+    this.#gone.hidden = false;
+    setText(this.#gone, `${this.#id} is gone: it was deleted, or it is at home again.`);
   }
 
   #draw(pod) {
@@ -101,7 +111,7 @@ export class VirtualDetails {
 
   #showReason({ reason, message }) {
     this.#reason.hidden = !reason && !message;
-    const words = [reasonText(reason), message].filter(Boolean);
+    const words = [reasonText(reason), sentence(message)].filter(Boolean);
     this.#reason.replaceChildren(...(reason ? [h("p", {}, h("strong", {}, reason))] : []), ...words.map((text) => h("p", {}, text)));
   }
 

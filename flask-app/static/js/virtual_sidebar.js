@@ -1,6 +1,7 @@
 /** The sidebar of all virtual pods: their list, the details of one, and what can be done with them. */
 
 import { byId, h, setText } from "./dom.js";
+import { sentence } from "./format.js";
 import { Problem, skeleton } from "./panel_parts.js";
 import { bringHome, deletePods } from "./virtual_actions.js";
 import { VirtualDetails } from "./virtual_details.js";
@@ -17,7 +18,6 @@ export class VirtualSidebar {
   #button = byId("virtual-toggle");
   #shown = null;
   #opener = null;
-  #version = null;
   #connected = false;
   #change;
   #pods;
@@ -89,19 +89,14 @@ export class VirtualSidebar {
     this.#button.title = `${count(pods.running)} of ${count(pods.total)} virtual pods are running`;
     setText(this.#count, pods.total > 0 ? `${count(pods.running)} of ${count(pods.total)} running` : "");
     this.#away.hidden = available;
-    setText(this.#away, available ? "" : `Virtual pods cannot be changed now. ${message || "The lab has no offload manager: `serflab up` starts it."}`);
+    setText(this.#away, available ? "" : `Virtual pods cannot be changed now. ${sentence(message) || "The lab has no offload manager: `serflab up` starts it."}`);
     this.#connected = connections.length > 0;
     this.#pods.update({ version });
-    if (version !== this.#version) {
-      this.#version = version;
-      if (this.#shown !== null && this.#shown !== ALL) this.#details.refresh();
-    }
   }
 
   async #delete(pods) {
     if (!await deletePods(pods)) return;
     this.#pods.refresh();
-    if (this.#shown !== ALL && this.#shown !== null) this.#details.refresh();
   }
 
   #draw() {
@@ -113,7 +108,9 @@ export class VirtualSidebar {
     this.#table.element.hidden = pods === null || none;
     this.#empty.hidden = !none;
     if (none) this.#empty.replaceChildren(...howToBegin(this.#connected));
-    if (pods !== null) this.#table.update(pods);
+    if (pods === null) return;
+    this.#table.update(pods);
+    if (error === null) this.#details.update(pods);
   }
 
   #moveFocus(before) {
