@@ -12,6 +12,7 @@ import requests
 
 from serflab.errors import SerflabError
 from serflab.lab.loopback import session
+from serflab.lab.sockets import is_healthy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +36,13 @@ class CancelledError(SerflabError):
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A program `group:name` that is waited for: ready once the URL `health` answers 200 (empty: once started)."""
+    """A program `group:name` that is waited for: ready once the URL `health` answers 200 (empty: once started).
+
+    A path instead of a URL is that of a Unix socket, whose `/healthz` is asked for.
+    """
 
     name: str
-    health: str
+    health: str | Path
     log: Path
 
 
@@ -89,7 +93,9 @@ def _not_ready(program: Awaited, reason: str) -> SerflabError:
     return SerflabError(f"{name} {reason}", hint=f"its log is {program.log}{last_lines(program.log)}")
 
 
-def _is_healthy(http: requests.Session, url: str, authority: str | bool) -> bool:
+def _is_healthy(http: requests.Session, url: str | Path, authority: str | bool) -> bool:
+    if not isinstance(url, str):
+        return is_healthy(url)
     try:
         return http.get(url, timeout=2, verify=authority).ok
     except requests.RequestException:

@@ -27,7 +27,7 @@ DEFAULT_INTERVAL = 5.0
 PROMETHEUS_PORT = 9091
 VIEWER_PORT = 8080
 # Groups of the supervisor and directories of the state, which serfs have as well.
-_NAMES_OF_OURS = frozenset({"logs", "prometheus", "services", "supervisor"})
+_NAMES_OF_OURS = frozenset({"logs", "offload", "prometheus", "services", "supervisor"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ def remove(state_dir: Path, *, keep_data: bool) -> None:
         raise SerflabError(f"{state_dir} is not a state directory of serflab; nothing in it was removed")
     if keep_data:
         (state_dir / FILE_NAME).unlink(missing_ok=True)
-        shutil.rmtree(state_dir / "supervisor", ignore_errors=True)
+        for name in ("supervisor", "offload"):
+            shutil.rmtree(state_dir / name, ignore_errors=True)
         return
     shutil.rmtree(state_dir)
 

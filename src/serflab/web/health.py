@@ -44,6 +44,7 @@ def health() -> Response:
             "writes": {"token_required": not settings().loopback},
             "lab": {"up": inventory is not None, "message": watcher.inventory_error},
             "prometheus": prometheus,
+            "offload": {"available": watcher.offload["available"], "message": watcher.offload["message"]},
             "serfs": serfs,
         }
     )

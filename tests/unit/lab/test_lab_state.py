@@ -74,6 +74,7 @@ def used(tmp_path):
         "serf1/pki/ca.crt",
         "serf1/logs/etcd.log",
         "supervisor/supervisord.conf",
+        "offload/manager.pid",
     ):
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
