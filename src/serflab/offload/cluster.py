@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from serflab.emulation.names import (
     MANAGED_BY,
     MANAGER,
+    NAMESPACES_PATH,
     NODES_PATH,
     PODS_PATH,
     SHADOW_PODS_CRD,
@@ -59,7 +60,8 @@ class Cluster:
     """
 
     CACHES: Final = (
-        "foreign_clusters", "slices", "virtual_nodes", "nodes", "offloadings", "quotas", "shadows", "pods", "others",
+        "foreign_clusters", "slices", "virtual_nodes", "nodes", "offloadings", "quotas", "namespaces", "shadows",
+        "pods", "others",
     )  # fmt: skip
 
     def __init__(self, serf: Serf, on_change: Callable[[Cluster, str, Key], None]) -> None:
@@ -75,6 +77,7 @@ class Cluster:
         self.nodes: WatchCache[dict[str, Any]] | None = None
         self.offloadings: WatchCache[dict[str, Any]] | None = None
         self.quotas: WatchCache[dict[str, Any]] | None = None
+        self.namespaces: WatchCache[dict[str, Any]] | None = None
         self.shadows: WatchCache[ShadowRecord] | None = None
         self.pods: WatchCache[PodRecord] | None = None
         self.others: WatchCache[PodRecord] | None = None
@@ -190,6 +193,8 @@ class Cluster:
             "nodes": Collection(NODES_PATH, label_selector=virtual),
             "offloadings": Collection(OFFLOADINGS),
             "quotas": Collection(QUOTAS),
+            # Those that were made by serflab: of tenants, and twins of namespaces of others.
+            "namespaces": Collection(NAMESPACES_PATH, label_selector=f"{MANAGED_BY}={MANAGER}", metadata_only=True),
         }
         for name, collection in plain.items():
             cache: WatchCache[Any] = WatchCache(client, collection, _whole, on_event=self._listener(name))

@@ -28,6 +28,21 @@ NOT_ALLOWED: Final = "virtual-node.liqo.io/not-allowed"
 """Key of the taint of virtual nodes, value `true`, effect NoExecute."""
 NOT_READY_TAINT: Final = "node.kubernetes.io/not-ready"
 
+QUOTA_MODE: Final = "serflab.io/quota"
+"""Annotation of a ResourceSlice: how the provider enforces it, `None`, `Soft` or `Hard`."""
+DRAIN: Final = "serflab.io/drain"
+"""Annotation of a virtual node while it is drained, value `true`."""
+WANTED: Final = "serflab.io/wanted"
+"""Annotation, epoch seconds: when somebody last needed what is removed by itself once nobody does."""
+ORIGINAL_NAME: Final = "liqo.io/original-name"
+"""Annotation of a twin namespace: the name of the namespace in the consumer."""
+SCHEDULING: Final = "liqo.io/scheduling-enabled"
+"""Label of an offloaded namespace, value `true`, whose pods the admission policy sees."""
+STRATEGY: Final = "serflab.io/pod-offloading-strategy"
+"""Label of an offloaded namespace: `Remote`, `LocalAndRemote` or `Local`."""
+SELECTED: Final = "serflab.io/selected-clusters"
+"""Annotation of a namespace: the providers that its clusterSelector selects, with commas between them."""
+
 OFFLOADING_NAME: Final = "offloading"
 """The name of the NamespaceOffloading of a namespace; Liqo knows no other."""
 FINALIZER: Final = "serflab.io/offload"
@@ -63,6 +78,16 @@ INSTANCE_OF_CREATED: Final = "virtual-pods"
 def tenant_namespace(cluster: str) -> str:
     """Return the namespace that holds what a peering with `cluster` needs."""
     return f"liqo-tenant-{cluster}"
+
+
+def slice_path(provider: str) -> str:
+    """Return the path of the ResourceSlice, in the consumer, that asks `provider` for resources."""
+    return f"{namespaced(SLICES, tenant_namespace(provider))}/{provider}"
+
+
+def quota_name(consumer: str, provider: str) -> str:
+    """Return the name of the Quota that holds `consumer` to its slice in the provider."""
+    return f"{provider}-{consumer}"
 
 
 def namespaced(collection: str, namespace: str) -> str:
