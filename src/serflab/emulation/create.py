@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from serflab.emulation.annotator import is_away
 from serflab.emulation.fit import requests_that_do_not_fit
 from serflab.emulation.names import (
     INSTANCE,
@@ -67,6 +68,8 @@ class Found:
     phase: str = ""
     terminating: bool = False
     trouble: str = ""
+    away: bool = False
+    """A virtual pod in the place of one that runs on another serf."""
 
 
 @dataclass(slots=True)
@@ -177,6 +180,9 @@ class _Reconciler:
                 await self.pods.wait_for(lambda: not self._waiting)
         except TimeoutError as error:
             raise self._not_running() from error
+        away = sum(self.pods.objects[key].away for key in self._wanted if key in self.pods.objects)
+        if away:
+            _log.info("%d pods are away on other serfs: their virtual pods are left alone", away)
 
     # What is there
 
@@ -299,7 +305,7 @@ class _Reconciler:
         if event.kind is EventKind.LISTED:
             self._count()
         elif event.key in self._wanted:
-            if event.value and event.value.phase == "Running":
+            if _is_settled(event.value):
                 self._waiting.discard(event.key)
             else:
                 self._waiting.add(event.key)
@@ -307,7 +313,7 @@ class _Reconciler:
 
     def _count(self) -> None:
         there = self.pods.objects
-        self._waiting = {key for key in self._wanted if key not in there or there[key].phase != "Running"}
+        self._waiting = {key for key in self._wanted if not _is_settled(there.get(key))}
 
     def _not_running(self) -> SerflabError:
         lines = []
@@ -337,10 +343,15 @@ class _Progress:
             _log.info("%d of %d pods are running", running, self._total)
 
 
+def _is_settled(pod: Found | None) -> bool:
+    """Whether a pod runs here, or is away: then it is for its provider to run it, which may be down for long."""
+    return pod is not None and (pod.away or pod.phase == "Running")
+
+
 def found(item: dict[str, Any]) -> Found:
     """Return what is kept of an object."""
     metadata = item["metadata"]
-    labels = metadata.get("labels") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     status = item.get("status") or {}
     ours = labels.get(MANAGED_BY) == MANAGER
     refusals = [
@@ -350,10 +361,11 @@ def found(item: dict[str, Any]) -> Found:
     ]
     return Found(
         instance=labels.get(INSTANCE, "") if ours else None,
-        spec=(metadata.get("annotations") or {}).get(SPEC, ""),
+        spec=annotations.get(SPEC, ""),
         phase=status.get("phase", ""),
         terminating="deletionTimestamp" in metadata,
         trouble=refusals[0] if refusals else "",
+        away=is_away(annotations),
     )
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from serflab import __version__
+from serflab.emulation.annotator import is_away
 from serflab.emulation.exposition import CONTENT_TYPE, Capacity, Exposition, PodState, RealNode, header
 from serflab.emulation.marker import Marker, read_marker
 from serflab.emulation.names import (
@@ -29,6 +30,7 @@ from serflab.emulation.names import (
     NODE_TYPE,
     NODES_PATH,
     PODS_PATH,
+    VIRTUAL,
     VIRTUAL_NODE,
 )
 from serflab.emulation.timeline import Timeline
@@ -142,7 +144,7 @@ class Exporter:
             if marker.tick >= 0 and pods_then is not None:
                 self._forget_before(marker)
                 # A pod that was created within the tick shows its first point still; it belongs to no tick yet.
-                played = {key: pod for key, pod in pods_then.items() if pod.played or key not in self._series}
+                played = {key: pod for key, pod in pods_then.items() if pod.played or not self._is_own(key, pod)}
                 return Picture(played, marker, marker.tick, marker.time_index, live=False)
         return None
 
@@ -161,11 +163,15 @@ class Exporter:
         tick = clock.tick_at(now)
         index = clock.index(tick)
         pods = {
-            key: replace(pod, values=self._series[key].row(index)) if key in self._series else pod
+            key: replace(pod, values=self._series[key].row(index)) if self._is_own(key, pod) else pod
             for key, pod in self._timeline.live().items()
         }
         self._timeline.forget(self._pods.resource_version)
         return Picture(pods, marker, tick, index, live=False)
+
+    def _is_own(self, key: Key, pod: PodState) -> bool:
+        """Whether this serf's replay plays the config's series onto this pod."""
+        return key in self._series and not pod.guest
 
     def _forget_before(self, shown: Marker) -> None:
         self._timeline.forget(shown.bound)
@@ -195,6 +201,8 @@ class Exporter:
         metadata = pod["metadata"]
         key = metadata["namespace"], metadata["name"]
         annotations = metadata.get("annotations") or {}
+        if is_away(annotations):
+            return None
         cpu, memory, power, psi = (
             self._value(key, metric, annotations.get(name)) for metric, name in self._annotations
         )
@@ -205,6 +213,7 @@ class Exporter:
             node=pod["spec"].get("nodeName", ""),
             running=pod.get("status", {}).get("phase") == "Running" and "deletionTimestamp" not in metadata,
             played=self._config.annotation_keys.time_index in annotations,
+            guest=annotations.get(VIRTUAL) == "true",
             values=(cpu, memory, power, psi),
         )
 
@@ -283,6 +292,8 @@ class Exporter:
             say("serflab_replay_patches_total", "Pods that were patched.", marker.patches, kind="counter")
             say("serflab_replay_patch_failures_total", "Patches that failed.", marker.failures, kind="counter")
             say("serflab_replay_skipped_ticks_total", "Ticks skipped to catch up.", marker.skipped, kind="counter")
+            guests = marker.guests if self._replay_is_alive(marker, now) else 0
+            say("serflab_replay_guests", "Pods of other serfs that the replay plays here.", guests)
             say("serflab_replay_missing_pods", "Pods of the config that are not on the API server.", marker.missing)
         lines.append(header("serflab_exporter_watch_connected", "Whether the watch of a collection stands."))
         caches = (("pods", self._pods), ("nodes", self._nodes), ("leases", self._leases))

@@ -52,13 +52,17 @@ Values = tuple[float | None, float | None, float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class PodState:
-    """What counts of a pod; `version` is that of its last change, `played` whether a point was played onto it."""
+    """What counts of a pod; `version` is that of its last change, `played` whether a point was played onto it.
+
+    `guest`: it runs here for another serf, and has a series and a clock of its own.
+    """
 
     version: int
     node: str
     running: bool
     played: bool
     values: Values
+    guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class ReplayLease:
         """Give the Lease back, so that the next replay need not wait; the marker stays, in the state given."""
         if self._held:
             self._held = False
-            free = replace(self.marker, holder="", renewed=self._now(), state=state)
+            free = replace(self.marker, holder="", renewed=self._now(), state=state, guests=0)
             await self._client.request("PUT", LEASE_PATH, body=free.body(), retry=ONCE)
 
     def _other_holder(self, lease: dict[str, Any] | None, before: Marker | None) -> str | None:

@@ -27,7 +27,8 @@ class Marker:
     `resource_version` is the latest that any patch up to and including `tick` was acknowledged with. `state` is
     `settled` while no patch is on its way: then the Lease's own version (`lease_version`) is a moment at which the
     annotations showed `tick` and nothing of the next one. While it is `writing`, only `resource_version` is such a
-    moment. Before the first complete tick `tick` is -1. Times are epoch seconds.
+    moment. Before the first complete tick `tick` is -1. `guests` are the pods of other serfs that are played beside the
+    config's. Times are epoch seconds.
     """
 
     fingerprint: str
@@ -45,6 +46,7 @@ class Marker:
     failures: int = 0
     skipped: int = 0
     missing: int = 0
+    guests: int = 0
     holder: str = ""
     renewed: float = 0.0
     duration: int = 0
@@ -66,7 +68,13 @@ class Marker:
     def continued(self, before: Marker) -> Marker:
         """Return this marker with the clock, the last complete tick and the counts of an earlier replay of the same."""
         return replace(
-            before, mode=self.mode, state="writing", holder=self.holder, renewed=self.renewed, duration=self.duration
+            before,
+            mode=self.mode,
+            state="writing",
+            guests=0,
+            holder=self.holder,
+            renewed=self.renewed,
+            duration=self.duration,
         )
 
     def held(self, now: float) -> bool:
@@ -104,6 +112,7 @@ class Marker:
             "patch-failures-total": str(self.failures),
             "skipped-ticks-total": str(self.skipped),
             "missing-pods": str(self.missing),
+            "guests": str(self.guests),
         }
         metadata: dict[str, Any] = {
             "name": LEASE_NAME,
@@ -142,6 +151,7 @@ def read_marker(lease: dict[str, Any]) -> Marker | None:
             failures=int(values["patch-failures-total"]),
             skipped=int(values["skipped-ticks-total"]),
             missing=int(values["missing-pods"]),
+            guests=int(annotations.get(f"{REPLAY_PREFIX}guests", 0)),
             holder=spec.get("holderIdentity") or "",
             renewed=_epoch(spec.get("renewTime") or ""),
             duration=int(spec.get("leaseDurationSeconds") or 0),

@@ -15,28 +15,26 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import orjson
-
+from serflab.emulation.annotator import Annotator, Patch, PodReplacedError
+from serflab.emulation.guests import GuestOptions, Guests
 from serflab.emulation.lease import NOTICE_SECONDS, RENEW_SECONDS, ReplayLease, identity
-from serflab.emulation.marker import Marker, Mode, State, timestamp
-from serflab.emulation.names import MANAGED_BY, MANAGER, PODS_PATH, USAGE_CPU, USAGE_MEMORY, pod_path
-from serflab.emulation.objects import Values, formatted
+from serflab.emulation.marker import Marker, Mode, State
+from serflab.emulation.names import MANAGED_BY, MANAGER, PODS_PATH
 from serflab.errors import SerflabError
-from serflab.kube.client import METADATA, ApiError, ApiUnreachableError, RetryPolicy, is_transient
+from serflab.kube.client import ApiError, ApiUnreachableError, is_transient
 from serflab.kube.watch import Collection, Key, WatchCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from serflab.kube.client import ApiClient
-    from serflab.traces.model import AnnotationKeys, EmulationConfig, Series
+    from serflab.traces.model import EmulationConfig, Series
     from serflab.traces.sampling import Clock
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_RETRY: Final = RetryPolicy(attempts=4, initial=0.1, longest=1.0, longest_retry_after=2.0)
 _STOP_SECONDS: Final = 0.6
 _RECOVER_SECONDS: Final = 0.5
 _NAMED: Final = 5
@@ -57,54 +55,6 @@ class ReplayOptions:
     max_concurrent: int = 3
     batch_size: int = 20
     restart: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a pod shows: its values, and whether any point was played onto it since it was created."""
-
-    resource_version: int
-    values: tuple[str | None, ...]
-    played: bool
-
-
-class PatchFormat:
-    """The annotations of a config's pods: read from a pod, and written as a merge patch."""
-
-    def __init__(self, keys: AnnotationKeys) -> None:
-        self._time_index = keys.time_index
-        self._values = (keys.cpu, keys.memory, keys.power, keys.psi, USAGE_CPU, USAGE_MEMORY)
-        names = (
-            orjson.dumps(key).decode().replace("%", "%%") for key in (*self._values, keys.timestamp, keys.time_index)
-        )
-        # Values are numbers with a unit and need no escaping, so that a patch is made by filling in a text.
-        annotations = '"annotations":{' + ",".join(f'{name}:"%s"' for name in names) + "}"
-        self._text = '{"metadata":{' + annotations + "}}"
-        self._first_text = '{"metadata":{"managedFields":[{}],' + annotations + "}}"
-
-    def patch(self, values: Values, due: str, index: int, *, first: bool = False) -> bytes:
-        """Return the patch that shows `values`, the point `index`, as of the time `due`.
-
-        The first one of a pod also clears its `managedFields`. The API server then keeps them empty, which takes a
-        third off the cost of every patch to come (docs/decisions/0005-no-managed-fields-on-emulated-pods.md).
-        """
-        text = self._first_text if first else self._text
-        return (text % (*values, values[0], values[1], due, index)).encode()
-
-    def shown(self, pod: dict[str, Any]) -> Shown:
-        """Return what a pod shows."""
-        metadata = pod["metadata"]
-        annotations = metadata.get("annotations") or {}
-        values = tuple(map(annotations.get, self._values))
-        return Shown(int(metadata["resourceVersion"]), values, self._time_index in annotations)
-
-
-@dataclass(frozen=True, slots=True)
-class _Patch:
-    key: Key
-    path: str
-    body: bytes
-    values: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -154,8 +104,7 @@ class Replay:
         self._now = now
         self._length = config.length
         self._series: dict[Key, Series] = {(pod.namespace, pod.name): pod.series for pod in config.pods}
-        self._paths = {key: pod_path(*key) for key in self._series}
-        self._format = PatchFormat(config.annotation_keys)
+        self._annotator = Annotator(client, config.annotation_keys)
         wanted = Marker(
             fingerprint=config.fingerprint,
             start=0.0,
@@ -170,8 +119,10 @@ class Replay:
         self._settled = False
         self._lease_unsure = False
         collection = Collection(PODS_PATH, label_selector=f"{MANAGED_BY}={MANAGER}", metadata_only=True)
-        self._pods = WatchCache(client, collection, self._format.shown)
-        self._acknowledged: dict[Key, Shown] = {}
+        self._pods = WatchCache(client, collection, self._annotator.format.shown)
+        self._guests = Guests(
+            client, GuestOptions(config.annotation_keys, options.max_concurrent, may_play=self._holds_lease, now=now)
+        )
         self._missing: set[Key] = set()
         self._stop = asyncio.Event()
         self._in_tick = False
@@ -206,14 +157,14 @@ class Replay:
         async with self._pods:
             await self._pods.wait_synced()
             await self._acquire()
-            await self._alongside_renewal(self._play_all())
+            await self._with_lease(self._play_all())
 
     async def _hold_clock(self) -> None:
         """Only say when the series started: in this mode the exporter computes what the pods use."""
         await self._acquire()
         self._settled = True
         await self._lease.write(replace(self._lease.marker, state="settled"))
-        await self._alongside_renewal(self._stop.wait())
+        await self._with_lease(self._stop.wait())
 
     async def _acquire(self) -> None:
         marker = await self._lease.acquire()
@@ -230,9 +181,13 @@ class Replay:
             marker.mode,
         )
 
-    async def _alongside_renewal(self, work: Any) -> None:  # noqa: ANN401 - any awaitable
-        """Run `work` while the Lease is renewed beside it; the first error of either ends both."""
-        tasks = {asyncio.ensure_future(work), asyncio.create_task(self._renew())}
+    async def _with_lease(self, work: Any) -> None:  # noqa: ANN401 - any awaitable
+        """Run `work` while the Lease is renewed and guests are played beside it; the first error ends all."""
+        tasks = {
+            asyncio.ensure_future(work),
+            asyncio.create_task(self._renew()),
+            asyncio.create_task(self._guests.run()),
+        }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -250,9 +205,12 @@ class Replay:
             async with self._writing_lease:
                 await self._try_to_write(replace(self._lease.marker, state=self._state))
 
+    def _holds_lease(self) -> bool:
+        return self._lease.marker.held(self._now())
+
     async def _try_to_write(self, marker: Marker) -> bool:
         try:
-            await self._lease.write(marker)
+            await self._lease.write(replace(marker, guests=self._guests.count))
         except SerflabError as error:
             if not is_transient(error):
                 raise
@@ -337,33 +295,20 @@ class Replay:
         _log.debug("tick %d: %d patches, %d failed, lag %.3f s", tick, tally.patches, tally.failures, lag)
         return written
 
-    def _patches(self, clock: Clock, tick: int) -> list[_Patch]:
-        """Return the patches of a tick: for each pod that is there and does not show its values yet."""
-        index, due = clock.index(tick), timestamp(clock.due(tick))
-        patches: list[_Patch] = []
+    def _patches(self, clock: Clock, tick: int) -> list[Patch]:
+        """Return the patches of a tick: for each pod that is here and does not show its values yet."""
+        patches: list[Patch] = []
         missing: set[Key] = set()
         for key, series in self._series.items():
-            shown = self._shown(key)
+            shown = self._annotator.known(key, self._pods.objects.get(key))
             if shown is None:
                 missing.add(key)
-                continue
-            values = formatted(series.row(index))
-            wanted = (*values, values[0], values[1])
-            if shown.values != wanted or not shown.played:
-                body = self._format.patch(values, due, index, first=not shown.played)
-                patches.append(_Patch(key, self._paths[key], body, wanted))
+            elif not shown.away and (patch := self._annotator.patch(key, shown, series, clock, tick)):
+                patches.append(patch)
         self._report_missing(missing)
         return patches
 
-    def _shown(self, key: Key) -> Shown | None:
-        """Return what is on the API server as far as we know: told by the watch or, later, by the answer to a patch."""
-        watched = self._pods.objects.get(key)
-        answered = self._acknowledged.get(key)
-        if watched and answered and answered.resource_version > watched.resource_version:
-            return answered
-        return watched
-
-    async def _send(self, patches: list[_Patch], tally: _Tally) -> None:
+    async def _send(self, patches: list[Patch], tally: _Tally) -> None:
         batches = iter(batched(patches, self._options.batch_size, self._options.max_concurrent))
         senders = [asyncio.create_task(self._send_batches(batches, tally)) for _ in range(self._options.max_concurrent)]
         try:
@@ -373,28 +318,25 @@ class Replay:
                 sender.cancel()
             await asyncio.gather(*senders, return_exceptions=True)
 
-    async def _send_batches(self, batches: Iterator[list[_Patch]], tally: _Tally) -> None:
+    async def _send_batches(self, batches: Iterator[list[Patch]], tally: _Tally) -> None:
         for batch in batches:
             for patch in batch:
                 await self._send_one(patch, tally)
 
-    async def _send_one(self, patch: _Patch, tally: _Tally) -> None:
+    async def _send_one(self, patch: Patch, tally: _Tally) -> None:
         try:
-            answer = await self._client.patch(patch.path, patch.body, accept=METADATA, retry=_RETRY)
+            version = await self._annotator.send(patch)
+        except PodReplacedError:
+            return  # the watch tells of it, too late for this tick
         except ApiError as error:
-            if error.status == 404:
-                self._report_missing(self._missing | {patch.key})
-                return
             tally.failures += 1
             _log.warning("pod %s: %s", "/".join(patch.key), error.message)
             return
         except ApiUnreachableError:
             tally.failures += 1
             raise
-        version = int(answer["metadata"]["resourceVersion"])
         tally.patches += 1
         tally.resource_version = max(tally.resource_version, version)
-        self._acknowledged[patch.key] = Shown(version, patch.values, played=True)
 
     def _report_missing(self, missing: set[Key]) -> None:
         """Say once which pods are not there, and which are back."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -19,6 +20,8 @@ from serflab.traces.sampling import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_SERIES_KEPT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +65,28 @@ def workload_annotations(workload: Workload) -> dict[str, str]:
 def read_workload(annotations: Mapping[str, str]) -> Workload | None:
     """Return the workload that the annotations hold; None when there is none, or one that cannot be used."""
     try:
-        columns, clock = orjson.loads(annotations[SERIES]), orjson.loads(annotations[CLOCK])
-        start = clock.get("start")
+        clock = orjson.loads(annotations[CLOCK])
+        start, loop = clock.get("start"), clock["loop"]
+        if not isinstance(loop, bool):
+            return None
         workload = Workload(
-            series=Series(*(array("d", columns[metric]) for metric in METRICS)),
+            series=_series(annotations[SERIES]),
             interval=float(clock["interval"]),
-            loop=bool(clock["loop"]),
+            loop=loop,
             phase=int(clock["phase"]),
             start=None if start is None else float(start),
         )
         Clock(workload.start or 0.0, workload.interval, workload.series.length, workload.loop, workload.phase)
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         return None
     return workload
+
+
+@lru_cache(_SERIES_KEPT)
+def _series(text: str) -> Series:
+    # Kept, because many virtual pods are made from a few templates.
+    columns = orjson.loads(text)
+    series = Series(*(array("d", columns[metric]) for metric in METRICS))
+    if any(min(series.column(metric)) < 0 for metric in METRICS):
+        raise ValueError("a series has no negative values")
+    return series

@@ -159,10 +159,47 @@ def test_a_pod_that_is_created_anew_is_absent_until_a_tick_was_played_onto_it(st
     assert stage.cpu() == {"web-0": 3}
 
 
-def test_virtual_pods_need_no_time_index(stage):
-    stage.pod("virtual-1", "7m", namespace="guests", **{"emulation.liqo.k8s.io/is-virtual": "true"})
+REMOTE = {"emulation.liqo.k8s.io/is-virtual": "true", "emulation.liqo.k8s.io/role": "remote"}
+SOURCE = {"emulation.liqo.k8s.io/is-virtual": "true", "emulation.liqo.k8s.io/role": "source"}
+
+
+def test_pods_of_other_serfs_need_no_time_index(stage):
+    stage.pod("virtual-1", "7m", namespace="guests", **REMOTE)
     stage.tick(0)
     assert stage.cpu() == {"virtual-1": 7}
+
+
+def test_a_pod_that_went_to_another_serf_counts_for_nothing_here(stage):
+    stage.pod("web-0", "1m", index=0)
+    stage.pod("web-1", "2m", index=0)
+    stage.tick(0)
+    stage.pod("web-0", "1m", index=0, **SOURCE)
+    stage.tick(1)
+    assert stage.cpu() == {"web-1": 2}
+    assert stage.shown()["emulation_node_pod_count", "node-1"] == 1
+
+
+def test_a_pod_that_comes_home_with_the_values_of_a_point_is_shown_with_the_next_tick(stage):
+    stage.pod("web-0", "1m", **SOURCE)
+    stage.tick(0)
+    assert stage.cpu() == {}
+    stage.pod("web-0", "3m", index=2)
+    stage.tick(1)
+    assert stage.cpu() == {"web-0": 3}
+
+
+def test_in_clock_mode_a_pod_that_is_away_has_no_values_and_a_guest_its_own(stage):
+    stage.pod("web-0", "1m", **SOURCE)
+    stage.pod("web-1", "7m", **REMOTE)
+    stage.lease(replace(stage.marker, mode="clock", phase=1, renewed=0))
+    assert stage.cpu() == {"web-1": 7}
+
+
+def test_guests_are_counted_while_a_replay_plays_them(stage):
+    stage.tick(0, guests=3)
+    assert stage.shown()["serflab_replay_guests",] == 3
+    stage.now += 31
+    assert stage.shown()["serflab_replay_guests",] == 0
 
 
 def test_a_replay_that_is_silent_for_half_a_minute_leaves_the_annotations_to_others(stage):
@@ -298,7 +335,7 @@ def test_every_metric_is_documented(make_config):
     stage.exporter.renew()
     document = Path(__file__).resolve().parents[3].joinpath("docs", "replay.md").read_text()
     names = set(re.findall(r"^# TYPE (\S+)", stage.exporter.text().decode(), re.MULTILINE))
-    assert len(names) == 6 + 7 + 4 + 8 + 4
+    assert len(names) == 6 + 7 + 4 + 9 + 4
     assert {name for name in names if f"`{name}`" not in document} == set()
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from serflab.emulation import lease as lease_module
 from serflab.emulation import replay as replay_module
+from serflab.emulation.annotator import Shown
 from serflab.emulation.lease import LEASE_SECONDS, NOTICE_SECONDS, LeaseLostError, ReplayLease
 from serflab.emulation.marker import Marker, read_marker
-from serflab.emulation.replay import Replay, ReplayOptions, Shown
+from serflab.emulation.replay import Replay, ReplayOptions
 from serflab.kube.client import ApiError, ApiUnreachableError
 
 START = 1_000_000.0
@@ -213,6 +214,7 @@ markers = st.builds(
     failures=counts,
     skipped=counts,
     missing=counts,
+    guests=counts,
     holder=st.text("abc_", min_size=1),
     renewed=st.integers(10**9, 4 * 10**9).map(float),
     duration=st.integers(1, 100),
@@ -223,6 +225,12 @@ markers = st.builds(
 @given(markers)
 def test_a_marker_survives_its_lease(marker):
     assert read_marker(orjson.loads(orjson.dumps(marker.body()))) == marker
+
+
+def test_the_marker_of_a_replay_that_knew_no_guests_has_none():
+    body = Marker("config", 0.0, 5.0, loop=True, phase=0, guests=3, lease_version=1).body()
+    del body["metadata"]["annotations"]["emulation.metrics.k8s.io/replay-guests"]
+    assert read_marker(body).guests == 0
 
 
 def test_what_is_no_marker_is_none():
@@ -247,6 +255,15 @@ class Pods:
 
     async def wait_synced(self):
         pass
+
+
+class Guests:
+    """The guests of a serf that runs three pods of others."""
+
+    count = 3
+
+    async def run(self):
+        await asyncio.Event().wait()
 
 
 class PatchingServer(Server):
@@ -288,6 +305,7 @@ def replaying(config, monkeypatch):
     def replaying(server, **options):
         replay = Replay(server, config, ReplayOptions(interval=0.02, loop=True, **options))
         replay._pods = Pods(config)
+        replay._guests = Guests()
         return replay
 
     return replaying
@@ -312,11 +330,11 @@ async def test_a_replay_that_is_stopped_between_ticks_leaves_a_settled_one(repla
     server = PatchingServer()
     stop = asyncio.Event()
     running = asyncio.create_task(replaying(server).run(stop))
-    await server.shows(lambda marker: marker.tick >= 2)
+    await server.shows(lambda marker: marker.tick >= 2 and marker.guests == 3)
     stop.set()
     await running
     marker = read_marker(server.lease)
-    assert marker.state == "settled"
+    assert (marker.state, marker.guests) == ("settled", 0)
     assert marker.bound == server.version
     assert marker.patches == len(server.taken)
 

@@ -8,8 +8,9 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serflab.emulation.annotator import PatchFormat
 from serflab.emulation.objects import formatted
-from serflab.emulation.replay import PatchFormat, batched, next_tick
+from serflab.emulation.replay import batched, next_tick
 from serflab.traces.model import AnnotationKeys
 from serflab.traces.sampling import Clock
 
@@ -82,6 +83,13 @@ def test_the_first_patch_of_a_pod_clears_its_managed_fields():
     assert first == json.loads(PatchFormat(KEYS).patch(formatted((1, 1, 1, 1)), "t", 7))
 
 
+def test_a_patch_may_name_the_only_pod_that_it_is_meant_for():
+    texts = PatchFormat(KEYS)
+    named = json.loads(texts.patch(formatted((1, 1, 1, 1)), "t", 7, uid="7813a45d"))
+    assert named["metadata"].pop("uid") == "7813a45d"
+    assert named == json.loads(texts.patch(formatted((1, 1, 1, 1)), "t", 7))
+
+
 def test_what_was_patched_is_what_is_shown():
     texts = PatchFormat(AnnotationKeys())
     values = formatted((40.0, 85.0, 0.15, 0.0))
@@ -101,3 +109,17 @@ def test_batches_are_small_enough_complete_and_even(patches, size, lanes):
     assert all(0 < one <= size for one in sizes)
     assert not sizes or max(sizes) - min(sizes) <= 1
     assert len(batches) % lanes == 0 or len(batches) == len(patches)
+
+
+def test_a_virtual_pod_that_stands_for_one_elsewhere_is_away():
+    texts = PatchFormat(AnnotationKeys())
+
+    def shown(**annotations):
+        named = {f"emulation.liqo.k8s.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
+        return texts.shown({"metadata": {"resourceVersion": "1", "annotations": named}})
+
+    assert shown(is_virtual="true", role="source").away
+    assert shown(is_virtual="true").away
+    assert not shown(is_virtual="true", role="remote").away
+    assert not shown(role="source").away
+    assert not shown().away
