@@ -1,6 +1,6 @@
 /** Modal dialogs. The browser keeps the focus inside, closes them with Escape and gives the focus back. */
 
-import { h } from "./dom.js";
+import { h, setText } from "./dom.js";
 
 const CLOSE = [{ text: "Close", value: "", primary: true }];
 let titles = 0;
@@ -45,4 +45,31 @@ export function makeDialog({ title, content, buttons = CLOSE, onSubmit = null })
     });
   });
   return { element, closed, close, offer };
+}
+
+/**
+ * Opens a dialog whose primary button first awaits `submit()`: what that throws (an `ApiError`) is told above the buttons, and the
+ * dialog stays open. Resolves like `openDialog`.
+ */
+export function askUntilDone({ title, content, buttons, submit }) {
+  const problem = h("p", { class: "notice error", role: "alert", hidden: true });
+  let busy = false;
+  const dialog = makeDialog({
+    title, content: [content, problem], buttons,
+    onSubmit: async (value) => {
+      if (busy) return;
+      busy = true;
+      problem.hidden = true;
+      try {
+        await submit();
+        dialog.close(value || buttons.find(({ primary }) => primary).value);
+      } catch (error) {
+        problem.hidden = false;
+        setText(problem, `${error.message} ${error.hint ?? ""}`.trim());
+      } finally {
+        busy = false;
+      }
+    },
+  });
+  return dialog.closed;
 }

@@ -138,7 +138,7 @@ export class Expansion {
     } else {
       const current = element.data();
       if (Object.entries(data).some(([key, value]) => current[key] !== value)) element.data(data);
-      const marks = ["hovered", "selected", "focused", "dimmed"].filter((mark) => element.hasClass(mark));
+      const marks = ["hovered", "selected", "focused", "dimmed", "unpickable"].filter((mark) => element.hasClass(mark));
       element.classes([...classes.split(" "), ...marks].filter(Boolean));
       if (!element.animated()) element.position(position);
     }

@@ -3,13 +3,16 @@
 import { Arrangement } from "./arrangement.js";
 import { byId } from "./dom.js";
 import { Expansion } from "./expansion.js";
-import { insideTip, linkTip, nodeTip, setUpHover } from "./graph_hover.js";
+import { insideTip, linkTip, nodeTip, peeringTip, setUpHover } from "./graph_hover.js";
 import { setUpKeys } from "./graph_keys.js";
 import { Motion } from "./graph_motion.js";
+import { PeeringArrows } from "./graph_peerings.js";
+import { GraphPick } from "./graph_pick.js";
 import { stylesheet } from "./graph_style.js";
 import { GraphTools } from "./graph_tools.js";
 import { icon } from "./icons.js";
 import { STATES, caption, isSerf, levelOf, loadStaleSince, matches, ringOf } from "./nodes.js";
+import { peeringText, peeringsOf } from "./peerings.js";
 import { download, pngBlob, svgBlob } from "./picture.js";
 import { Positions } from "./positions.js";
 import { colour } from "./theme.js";
@@ -18,11 +21,12 @@ import { colour } from "./theme.js";
 const LARGE = 300;
 const LARGEST_FIT = 1.3;
 const ROUGH_SIZE = 100;
-const MARKS = ["hovered", "selected", "focused", "dimmed", "expanded"];
+const MARKS = ["hovered", "selected", "focused", "dimmed", "expanded", "candidate", "unpickable"];
 
 /**
  * Loads the library and returns the graph, or throws the error of the import. `onSelect(name, pod)` is called with a node's
- * name (null for none) and, for a pod in an expanded serf, with `{namespace, name}`; `onLayout(id)` with a layout's id or null.
+ * name (null for none) and, for a pod in an expanded serf, with `{namespace, name}`; `onLayout(id)` with a layout's id or null;
+ * `onMenu(name, {x, y})` when the menu of a serf is asked for, with a place on the page; `onPeering({from, to})` for an arrow.
  */
 export async function createGraph(options) {
   const [{ default: cytoscape }, saved] = await Promise.all([import("/vendor/cytoscape.js"), Positions.load()]);
@@ -51,11 +55,16 @@ class Graph {
   #moving = Promise.resolve();
   #onSelect;
   #onLayout;
+  #onMenu;
+  #onPeering;
+  #arrows;
+  #pick;
 
-  constructor(cytoscape, saved, { onSelect, onLayout = () => {} }) {
+  constructor(cytoscape, saved, { onSelect, onLayout = () => {}, onMenu = () => {}, onPeering = () => {} }) {
     this.#saved = saved;
     this.#onSelect = onSelect;
     this.#onLayout = onLayout;
+    [this.#onMenu, this.#onPeering] = [onMenu, onPeering];
     this.#cy = cytoscape({
       container: this.#container, style: stylesheet(), minZoom: 0.05, maxZoom: 5, boxSelectionEnabled: false,
       selectionType: "single", autounselectify: true,
@@ -68,23 +77,33 @@ class Graph {
     this.#positions = new Positions({ tell: (text) => this.#tools.tell(text) });
     this.#arrangement = new Arrangement(this.#cy, { onMoved: (positions) => this.#moved(positions) });
     this.#expansion = new Expansion(this.#cy, { onChange: (boxes) => this.#makeRoom(boxes) });
+    this.#arrows = new PeeringArrows(this.#cy);
+    this.#pick = new GraphPick(this.#cy, this.#tools.region, (id) => this.#describe(id));
     this.#listen();
   }
 
   #listen() {
     const cy = this.#cy;
+    const open = (act) => ({ target }) => void (this.#pick.active || act(target));
     // A serf waits for a second click, which expands it: the panel that the first one opens would move it away.
-    cy.on("onetap", "node.serf", ({ target }) => this.#onSelect(target.id()));
-    cy.on("dbltap", "node.serf", ({ target }) => this.#toggle(target.id()));
-    cy.on("tap", "node.other", ({ target }) => this.#onSelect(target.id()));
-    cy.on("tap", "node.inside", ({ target }) => this.#open(target.id()));
-    cy.on("tap", ({ target }) => target === cy && this.#onSelect(null));
+    cy.on("onetap", "node.serf", open((serf) => this.#onSelect(serf.id())));
+    cy.on("dbltap", "node.serf", open((serf) => this.#toggle(serf.id())));
+    cy.on("tap", "node.other", open((node) => this.#onSelect(node.id())));
+    cy.on("tap", "node.inside", open((box) => this.#open(box.id())));
+    cy.on("tap", "edge.peering", open((arrow) => this.#onPeering(arrow.data("peering"))));
+    cy.on("tap", open((target) => target === cy && this.#onSelect(null)));
+    cy.on("tap", "node", ({ target }) => this.#pick.active && this.#pick.offer(this.#serfOf(target.id()) ?? target.id()));
+    // By the right button, two fingers, or one that stays.
+    cy.on("cxttap taphold", "node", ({ target, originalEvent: { clientX: x, clientY: y } }) => {
+      if (!this.#pick.active) this.#menu(target.id(), x === undefined ? undefined : { x, y });
+    });
     cy.on("scrollzoom pinchzoom dragpan", () => void (this.#looking = true));
     setUpHover(cy, (element) => this.#tip(element));
     setUpKeys(cy, this.#tools.region, {
       open: (id) => (id === this.#selected && this.#serfOf(id) ? this.#toggle(id) : this.#open(id)),
       expand: (id) => this.#serfOf(id) && this.#toggle(this.#serfOf(id)),
       zoom: (factor) => this.#zoom(factor), fit: () => this.fit(), describe: (id) => this.#describe(id), selected: () => this.#selected,
+      menu: (id) => this.#menu(id), pick: this.#pick,
     });
     let [width, height] = [0, 0];
     new ResizeObserver(() => {
@@ -111,6 +130,7 @@ class Graph {
       for (const node of topology.nodes) this.#show(node);
       for (const link of topology.links) this.#showLink(link);
     });
+    if (this.#arrows.update(peeringsOf(topology))) this.#newArrows();
     this.#expansion.redraw();
     this.#applyFilter();
     this.#showTools();
@@ -141,6 +161,11 @@ class Graph {
     this.#arrangement.choose(layout, this.#aspect());
     if (this.#nodes.size > 0) this.#move(() => this.fit());
     this.#showTools();
+  }
+
+  /** Lets the user pick one of some serfs; see `pickWith` of pick.js. */
+  pick(wanted) {
+    return this.#pick.start(wanted);
   }
 
   restyle() {
@@ -175,6 +200,11 @@ class Graph {
     return this.#cy.nodes(".inside").map((node) => ({ id: node.id(), serf: node.data("serf"), kind: this.#expansion.of(node.id()).kind, label: node.data("label"), classes: node.classes() }));
   }
 
+  /** The arrows of peerings that are drawn, for tests: `[{from, to, label, classes}]`. */
+  peerings() {
+    return this.#cy.edges(".peering").not(".aim").map((arrow) => ({ from: arrow.source().id(), to: arrow.target().id(), label: arrow.data("label"), classes: arrow.classes() }));
+  }
+
   /** Resolves when no node is on its way any more, for tests. */
   async resting() {
     for (let last = null; last !== this.#moving; ) await (last = this.#moving);
@@ -207,9 +237,25 @@ class Graph {
         ...links.map((link) => this.#newLink(link, pairs.get(pairOf(link)) > 1)),
       ]);
     });
+    this.#arrows.forget();
     this.#wanted = "";
     this.#expansion.redraw();
+    this.#pick.mark();
     this.fit();
+  }
+
+  /** Other arrows than before: what is filtered, selected or picked for holds for them, too. */
+  #newArrows() {
+    this.#wanted = "";
+    this.select(this.#selected);
+    this.#pick.mark();
+    if (!this.#looking) this.fit();
+  }
+
+  /** Asks for the menu of the serf that a node or box belongs to, at a place of the page. */
+  #menu(id, place = this.position(id)) {
+    const serf = this.#serfOf(id);
+    if (serf) this.#onMenu(serf, place);
   }
 
   #newNode(node) {
@@ -333,7 +379,7 @@ class Graph {
   }
 
   #tip(element) {
-    if (element.isEdge()) return linkTip(element.data());
+    if (element.isEdge()) return element.hasClass("peering") ? peeringTip(element.data("peering")) : linkTip(element.data());
     const box = this.#expansion.of(element.id());
     return box ? insideTip(box) : nodeTip(this.#nodes.get(element.id()));
   }
@@ -342,9 +388,10 @@ class Graph {
     const box = this.#expansion.of(id);
     if (box) return `${this.#cy.getElementById(id).data("label")}${box.pod ? `, ${box.pod.phase}` : ""}, in ${box.serf}`;
     const node = this.#nodes.get(id);
-    const links = this.#cy.getElementById(id).connectedEdges().length;
+    const links = this.#cy.getElementById(id).connectedEdges().not(".peering").length;
+    const peerings = peeringText(peeringsOf(this.#topology), id);
     const load = isSerf(node) ? `${caption(node)}, ` : "";
-    return `${id}, ${node.role}, ${load}${STATES[node.state]}, ${links} links${this.#expansion.has(id) ? ", expanded" : ""}`;
+    return `${id}, ${node.role}, ${load}${STATES[node.state]}, ${links} links${peerings ? `, peered ${peerings}` : ""}${this.#expansion.has(id) ? ", expanded" : ""}`;
   }
 
   /** The box around all nodes, from their places alone: measuring every label and link of a large graph takes longer than drawing it. */

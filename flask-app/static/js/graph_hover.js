@@ -3,13 +3,14 @@
 import { byId, h } from "./dom.js";
 import { cpu, memory, number, percent, time, watts } from "./format.js";
 import { STATES, isSerf } from "./nodes.js";
+import { CONDITIONS, conditionOf } from "./peerings.js";
 
 /** Wires the tooltip; `contentOf(element)` says what is shown for an element of the graph, null for nothing. */
 export function setUpHover(cy, contentOf) {
   const tooltip = byId("tooltip");
   const container = cy.container();
   const show = ({ target, renderedPosition: { x, y } }) => {
-    const content = contentOf(target);
+    const content = target.hasClass("aim") ? null : contentOf(target);
     tooltip.hidden = content === null;
     if (content === null) return;
     tooltip.replaceChildren(...content);
@@ -49,6 +50,15 @@ export function nodeTip(node) {
 export function linkTip({ source, target, from, to, state }) {
   const word = { up: "Up", down: "Down: an end does not answer", absent: "An end is not up" }[state] ?? state;
   return [h("strong", {}, `${source}:${from}`), " — ", h("strong", {}, `${target}:${to}`), h("div", {}, word)];
+}
+
+export function peeringTip(peering) {
+  const { from, to, running, total } = peering;
+  const word = CONDITIONS[conditionOf(peering)];
+  return [
+    h("strong", {}, `${from} → ${to}`), ` Peering ${word}`,
+    h("div", {}, `${from} uses ${to}: ${running} of ${total} virtual pods running`),
+  ];
 }
 
 /** Of a box inside of an expanded serf; null where its label says everything. */

@@ -5,11 +5,12 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 const LINKED = 0.55;
 const SIDEWAYS = 2;
 
-const HELP = "Arrow keys move between nodes, Enter opens, E expands, plus, minus and 0 zoom.";
+const HELP = "Arrow keys move between nodes, Enter opens, E expands, the menu key shows what can be done, plus, minus and 0 zoom.";
 
 /**
  * Wires the keys of the graph's container. `actions` has `open(id)`, `expand(id)`, `zoom(factor)`, `fit()`, `describe(id)` (a
- * text for the live region) and `selected()` (the id where the keyboard starts, or null).
+ * text for the live region), `selected()` (the id where the keyboard starts, or null), `menu(id)`, and `pick`, the `GraphPick` that
+ * the keys belong to while it is active.
  */
 export function setUpKeys(cy, region, actions) {
   const container = cy.container();
@@ -21,7 +22,8 @@ export function setUpKeys(cy, region, actions) {
   const focus = (node) => {
     cy.nodes(".focused").removeClass("focused");
     node.addClass("focused");
-    region.textContent = actions.describe(node.id());
+    if (actions.pick.active) actions.pick.focus(node.id());
+    else region.textContent = actions.describe(node.id());
     bringIntoView(cy, node);
   };
   const keys = {
@@ -32,19 +34,44 @@ export function setUpKeys(cy, region, actions) {
     "-": () => actions.zoom(0.8),
     0: () => actions.fit(),
     Home: () => cy.nodes().nonempty() && focus(cy.nodes().first()),
+    ContextMenu: () => current().nonempty() && actions.menu(current().id()),
   };
+  keys.F10 = keys.ContextMenu;
+  const first = () => (actions.pick.active ? actions.pick.nodes().first() : start(cy, actions.selected()));
   container.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || (event.key === "F10" && !event.shiftKey)) return;
     const direction = ARROWS[event.key];
+    if (actions.pick.active) {
+      pickingKey(event, direction);
+      return;
+    }
     if (!direction && !(event.key in keys)) return;
     event.preventDefault();
     event.stopPropagation();
     if (!direction) keys[event.key]();
-    else if (current().empty()) focus(start(cy, actions.selected()));
+    else if (current().empty()) focus(first());
     else focus(next(cy, current(), direction) ?? current());
   });
+  const pickingKey = (event, direction) => {
+    const { pick } = actions;
+    if (!direction && !["Enter", " ", "Tab", "+", "=", "-", "0"].includes(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Tab") {
+      const id = pick.following(current().id(), event.shiftKey ? -1 : 1);
+      if (id !== null) focus(cy.getElementById(id));
+    } else if (event.key === "Enter" || event.key === " ") {
+      if (current().nonempty()) pick.offer(current().id());
+    } else if (!direction) {
+      keys[event.key]();
+    } else if (current().empty()) {
+      focus(first());
+    } else {
+      focus(next(cy, current(), direction, pick.nodes()) ?? current());
+    }
+  };
   container.addEventListener("focus", () => {
-    if (current().empty() && cy.nodes().nonempty() && container.matches(":focus-visible")) focus(start(cy, actions.selected()));
+    if (current().empty() && cy.nodes().nonempty() && container.matches(":focus-visible")) focus(first());
   });
   container.addEventListener("blur", () => cy.nodes(".focused").removeClass("focused"));
 }
@@ -54,12 +81,12 @@ function start(cy, selected) {
   return node.nonempty() ? node : cy.nodes().first();
 }
 
-/** The node that an arrow leads to: the nearest that way, sooner a linked one; undefined where there is none. */
-export function next(cy, from, [dx, dy]) {
+/** The node that an arrow leads to, of `among` or all: the nearest that way, sooner a linked one; undefined where there is none. */
+export function next(cy, from, [dx, dy], among = null) {
   const { x, y } = from.position();
   const linked = new Set(from.neighborhood("node").map((node) => node.id()));
   let [best, least] = [undefined, Infinity];
-  cy.nodes(from.hasClass("inside") ? `[id = "${from.data("serf")}"], .inside` : "*").forEach((node) => {
+  (among ?? cy.nodes(from.hasClass("inside") ? `[id = "${from.data("serf")}"], .inside` : "*")).forEach((node) => {
     if (node.same(from) || node.hasClass("message")) return;
     const [ax, ay] = [node.position("x") - x, node.position("y") - y];
     const [along, aside] = [ax * dx + ay * dy, Math.abs(ax * dy) + Math.abs(ay * dx)];

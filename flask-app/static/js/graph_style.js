@@ -1,5 +1,6 @@
 /** How the graph looks: the rules for nodes, links, and what is inside of an expanded serf, in the colours of the theme. */
 
+import { peeringRules } from "./graph_peerings.js";
 import { colour } from "./theme.js";
 
 const LEVELS = ["green", "amber", "red", "none"];
@@ -141,7 +142,8 @@ function marks() {
     "underlay-color": colour("accent"), "underlay-opacity": opacity, "underlay-padding": padding, "underlay-shape": "ellipse",
   });
   return [
-    { selector: ".dimmed", style: { opacity: 0.18 } },
+    { selector: ".dimmed, .unpickable", style: { opacity: 0.18 } },
+    { selector: "node.candidate", style: under(0.3, 12) },
     { selector: "node.hovered", style: under(0.15, 8) },
     { selector: "node.selected", style: under(0.35, 9) },
     { selector: "node.focused", style: under(0.75, 7) },
@@ -154,7 +156,7 @@ function marks() {
 export function stylesheet() {
   const text = colour("text");
   const font = getComputedStyle(document.body).fontFamily;
-  return [...nodes(text, font), ...insides(text), ...links(text, font), ...marks()];
+  return [...nodes(text, font), ...insides(text), ...links(text, font), ...peeringRules(), ...marks()];
 }
 
 /** A colour `share` (0 to 1) of the way from one `#rrggbb` to another. */

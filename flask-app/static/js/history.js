@@ -65,7 +65,7 @@ export function rewind(topology, history, index, at) {
     return isSerf(node) ? { ...unknown, pods: null, target_up: null, load: loadThen(node.name, history, index) } : unknown;
   };
   return {
-    ...topology, at, generated_at: at, summary: null,
+    ...topology, at, generated_at: at, summary: null, offload: null,
     nodes: topology.nodes.map(past),
     links: topology.links.map((link) => ({ ...link, state: "unknown" })),
   };

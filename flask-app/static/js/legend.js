@@ -3,10 +3,14 @@
 import { byId, h, setText } from "./dom.js";
 import { MEASURES, chosenMeasure, levels } from "./measures.js";
 import { isSerf, levelOf } from "./nodes.js";
+import { peeringsOf } from "./peerings.js";
 
 export class Legend {
   #buttons = new Map();
   #select;
+  #peerings = h("span", { class: "count" });
+  #peering = h("p", { class: "legend-peering", title: "An arrow leads from the consumer to the provider", hidden: true },
+    h("span", { class: "peering-swatch", "aria-hidden": "true" }), "Peering", this.#peerings);
 
   /** `onMeasure(id)` and `onLevel(id)` when the user chooses. */
   constructor({ onMeasure, onLevel }) {
@@ -21,7 +25,7 @@ export class Legend {
     }
     byId("legend").append(
       h("div", { class: "legend-measure" }, h("span", { class: "legend-title", "aria-hidden": "true" }, "Colour by"), this.#select),
-      ...[...this.#buttons.values()].map(({ button }) => button));
+      ...[...this.#buttons.values()].map(({ button }) => button), this.#peering);
     this.#describe();
   }
 
@@ -31,6 +35,8 @@ export class Legend {
     const counts = {};
     for (const node of topology.nodes.filter(isSerf)) counts[levelOf(node)] = (counts[levelOf(node)] ?? 0) + 1;
     for (const [id, { count }] of this.#buttons) setText(count, String(counts[id] ?? 0));
+    this.#peering.hidden = peeringsOf(topology).length === 0;
+    setText(this.#peerings, String(peeringsOf(topology).length));
   }
 
   /** Shows which levels are chosen. */

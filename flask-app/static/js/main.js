@@ -6,13 +6,17 @@ import { Filters, filterOf, toggled } from "./filters.js";
 import { createGraph } from "./graph.js";
 import { Legend } from "./legend.js";
 import { Live } from "./live.js";
+import { followToEnd, liqoConnect } from "./liqo_connect.js";
+import { removeLinks } from "./liqo_remove.js";
 import { readView, writeView } from "./location.js";
 import { MEASURES, chooseMeasure, setThresholds } from "./measures.js";
 import { NodeTable } from "./node_table.js";
 import { offloadPod } from "./offload_pod.js";
 import { FACETS, matches } from "./nodes.js";
 import { Panel } from "./panel.js";
+import { cancelPicking, pickSerf, pickWith } from "./pick.js";
 import { showPlaceholder } from "./placeholder.js";
+import { openSerfMenu } from "./serf_menu.js";
 import { setServerTime } from "./server_clock.js";
 import { setUpShortcuts, showShortcuts } from "./shortcuts.js";
 import { notices, showMode, showNotices, showSummary } from "./summary.js";
@@ -32,8 +36,15 @@ const virtualPods = {
   offload: (source, pod) => offloadPod({ topology: live.state.topology, source, pod, onDetails: virtualPods.details }),
   bringBack: (pod) => bringHome(pod, { onDetails: virtualPods.details }),
 };
-const panel = new Panel({ onChange: go, virtualPods });
-const table = new NodeTable({ onSelect: select });
+// What the menu of a serf offers.
+const ACTIONS = {
+  open: (serf) => select(serf),
+  connect: async (serf) => followToEnd(await liqoConnect(serf, live.state.topology)),
+  createPod: (serf) => virtualPods.create(serf, (wanted) => pickSerf({ ...wanted, from: serf })),
+  remove: async (serf) => (await removeLinks(serf)).forEach(followToEnd),
+};
+const panel = new Panel({ onChange: go, onMenu: openMenuOf, virtualPods });
+const table = new NodeTable({ onSelect: select, onMenu: openMenuOf });
 const change = (part) => go({ ...readView(), ...part });
 const legend = new Legend({
   onMeasure: (measure) => change({ measure }),
@@ -72,6 +83,15 @@ function select(name, pod = null) {
 function leadTo(node, pod = null) {
   if (byId("virtual").offsetWidth > window.innerWidth / 2) change({ virtual: null });
   select(node, pod);
+}
+
+/** Opens the menu of a serf at a place of the page. */
+function openMenuOf(serf, at) {
+  const { topology } = live.state;
+  byId("tooltip").hidden = true;
+  // Who points at the graph has the focus nowhere.
+  const opener = document.activeElement === document.body ? byId("graph") : document.activeElement;
+  openSerfMenu({ serf, at, opener, actions: ACTIONS, topology: readView().at === null ? topology : { ...topology, offload: null } });
 }
 
 function go(view) {
@@ -116,6 +136,7 @@ function applyFilter(view) {
 
 function showTable(shown) {
   const tableShown = shown || missingPackages !== "";
+  if (tableShown) cancelPicking();
   byId("nodes").hidden = !tableShown;
   byId("graph").hidden = tableShown;
   byId("controls").hidden = tableShown;
@@ -188,7 +209,11 @@ async function start() {
   });
   live.start();
   try {
-    graph = await createGraph({ onSelect: select, onLayout: (layout) => change({ layout }) });
+    graph = await createGraph({
+      onSelect: select, onLayout: (layout) => change({ layout }), onMenu: openMenuOf,
+      onPeering: ({ from }) => change({ node: from, pod: null, tab: "peerings" }),
+    });
+    pickWith(() => (byId("graph").hidden ? null : (wanted) => graph.pick(wanted)));
     // For tests and for whoever looks from the console: what the canvas shows.
     window.serflab = { graph };
   } catch (error) {

@@ -30,14 +30,16 @@ export class Panel {
   #onChange;
   #state = h("span", { class: "badge" });
   #name = h("h2");
+  #menu = h("button", { type: "button", class: "button panel-menu", "aria-haspopup": "menu" }, "Actions");
   #notes = h("p", { class: "notice warning", hidden: true });
   #body = h("div", { class: "panel-body" });
 
   /**
-   * `onChange(view)` when the user goes to another node or pod, or chooses another chart; `view.node` null closes.
+   * `onChange(view)` when the user goes to another node or pod, or chooses another chart; `view.node` null closes. `onMenu(serf,
+   * {x, y})` when the menu of the serf is asked for.
    * `virtualPods`: `{offload(serf, pod), bringBack(virtualPod), details(id)}`, what is done with pods that are, or shall be, virtual.
    */
-  constructor({ onChange, virtualPods }) {
+  constructor({ onChange, onMenu, virtualPods }) {
     this.#onChange = onChange;
     const go = (fields) => this.#onChange({ ...this.#view, ...fields });
     this.#chart = new Chart({ onChange: go, onLeave: () => go({ ...choosing([]), tab: "overview" }) });
@@ -56,8 +58,12 @@ export class Panel {
       tabs: Object.entries(this.#views).map(([id, { element }]) => ({ id, title: titles[id], element })),
       onChoose: (tab) => go({ tab }),
     });
+    this.#menu.addEventListener("click", () => {
+      const { left, bottom } = this.#menu.getBoundingClientRect();
+      onMenu(this.#view.node, { x: left, y: bottom + 4 });
+    });
     const close = h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => go(CLOSED) }, "✕");
-    const header = h("header", { class: "panel-head" }, h("div", { class: "panel-title" }, this.#name, this.#state, close), this.#tabs.list);
+    const header = h("header", { class: "panel-head" }, h("div", { class: "panel-title" }, this.#name, this.#state, this.#menu, close), this.#tabs.list);
     this.#element.replaceChildren(resizable(this.#element), header, this.#notes, this.#body);
     this.#element.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented) go(CLOSED);
@@ -101,7 +107,7 @@ export class Panel {
       this.#drawn = kind;
       this.#key = "";
       setText(this.#name, this.#view.node);
-      this.#tabs.list.hidden = kind !== "serf";
+      this.#tabs.list.hidden = this.#menu.hidden = kind !== "serf";
       this.#state.hidden = kind === "unknown";
       this.#body.replaceChildren(...(kind === "serf" ? this.#tabs.panels : []));
       this.#body.scrollTop = 0;

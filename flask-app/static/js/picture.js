@@ -19,10 +19,12 @@ export function svgDocument(cy, footer) {
   });
   svg.append(titled(footer), shape("rect", { x, y, width, height, fill: colour("canvas") }));
   const links = shape("g", { "data-part": "links", fill: "none" });
-  cy.edges().forEach((edge) => links.append(...linkShapes(edge)));
+  cy.edges().not(".peering").forEach((edge) => links.append(...linkShapes(edge)));
+  const peerings = shape("g", { "data-part": "peerings" });
+  cy.edges(".peering").not(".aim").forEach((edge) => peerings.append(peeringShapes(edge)));
   const nodes = shape("g", { "data-part": "nodes" });
   cy.nodes().sort((a, b) => a.numericStyle("z-index") - b.numericStyle("z-index")).forEach((node) => nodes.append(nodeShapes(node)));
-  svg.append(links, nodes, legend(x + MARGIN, y + height - MARGIN, footer));
+  svg.append(links, nodes, peerings, legend(x + MARGIN, y + height - MARGIN, footer, peerings.childElementCount > 0));
   return svg;
 }
 
@@ -130,6 +132,38 @@ function linkShapes(edge) {
   return edge.hasClass("simple") || opacity < 1 ? [line] : [line, ...interfaces(edge, from, to, control)];
 }
 
+/** The arrow of a peering, from consumer to provider, with what its label says. */
+function peeringShapes(edge) {
+  const { from, to } = edge.data("peering");
+  const [start, end, middle] = [edge.sourceEndpoint(), edge.targetEndpoint(), edge.midpoint()];
+  const control = edge.controlPoints()?.[0] ?? middle;
+  const hue = edge.style("line-color");
+  const opacity = edge.numericStyle("opacity");
+  const group = shape("g", { "data-peering": legible(`${from} ${to}`), opacity: opacity < 1 ? opacity : null });
+  group.append(
+    titled(`${from} → ${to} ${edge.data("label")}`.trim()),
+    shape("path", {
+      d: `M${round(start.x)} ${round(start.y)}Q${round(control.x)} ${round(control.y)} ${round(end.x)} ${round(end.y)}`,
+      fill: "none", stroke: hue, "stroke-width": edge.numericStyle("width"), "stroke-dasharray": { dotted: "2 4" }[edge.style("line-style")] ?? "9 6",
+    }),
+    head(end, control, hue, edge.style("target-arrow-fill") === "hollow"));
+  if (edge.data("label")) {
+    group.append(shape("text", {
+      x: middle.x, y: middle.y + 4, "text-anchor": "middle", "font-size": 12, "font-weight": 600, fill: edge.style("color"),
+      stroke: colour("canvas"), "stroke-width": 4, "paint-order": "stroke",
+    }, edge.data("label")));
+  }
+  return group;
+}
+
+/** A triangle with its point at `tip`, seen from `from`. */
+function head(tip, from, hue, hollow) {
+  const length = Math.hypot(tip.x - from.x, tip.y - from.y) || 1;
+  const [dx, dy] = [(tip.x - from.x) / length, (tip.y - from.y) / length];
+  const corner = (side) => `${round(tip.x - 13 * dx - side * 6 * dy)} ${round(tip.y - 13 * dy + side * 6 * dx)}`;
+  return shape("path", { d: `M${round(tip.x)} ${round(tip.y)}L${corner(1)}L${corner(-1)}Z`, fill: hollow ? colour("canvas") : hue, stroke: hue, "stroke-width": 2 });
+}
+
 /** The names of both interfaces, beside the ends of the link. */
 function interfaces(edge, from, to, control) {
   const end = (text, start, towards) => {
@@ -143,7 +177,7 @@ function interfaces(edge, from, to, control) {
   return [end(edge.data("from"), from, control ?? to), end(edge.data("to"), to, control ?? from)];
 }
 
-function legend(x, y, footer) {
+function legend(x, y, footer, withPeerings) {
   const group = shape("g", { "data-part": "legend", "font-size": 14, fill: colour("text") });
   const { title } = MEASURES[chosenMeasure()];
   group.append(shape("text", { x, y: y - 26, "font-weight": 600 }, title));
@@ -154,6 +188,12 @@ function legend(x, y, footer) {
       shape("text", { x: left + 13, y: y - 26 }, name),
     );
     left += 34 + name.length * 8;
+  }
+  if (withPeerings) {
+    group.append(
+      shape("path", { d: `M${round(left - 8)} ${round(y - 31)}H${round(left + 26)}`, stroke: colour("green"), "stroke-width": 3, "stroke-dasharray": "9 6" }),
+      head({ x: left + 34, y: y - 31 }, { x: left, y: y - 31 }, colour("green"), false),
+      shape("text", { x: left + 42, y: y - 26 }, "Peering, from consumer to provider"));
   }
   group.append(shape("text", { x, y, fill: colour("muted") }, footer));
   return group;
