@@ -41,9 +41,12 @@ const ACTIONS = {
   open: (serf) => select(serf),
   connect: async (serf) => followToEnd(await liqoConnect(serf, live.state.topology)),
   createPod: (serf) => virtualPods.create(serf, (wanted) => pickSerf({ ...wanted, from: serf })),
-  remove: async (serf) => (await removeLinks(serf)).forEach(followToEnd),
+  remove: async (serf, only) => (await removeLinks(serf, only)).forEach(followToEnd),
 };
-const panel = new Panel({ onChange: go, onMenu: openMenuOf, virtualPods });
+const panel = new Panel({
+  onChange: go, onMenu: openMenuOf, virtualPods,
+  peerings: { connect: ACTIONS.connect, remove: ACTIONS.remove, follow: followToEnd },
+});
 const table = new NodeTable({ onSelect: select, onMenu: openMenuOf });
 const change = (part) => go({ ...readView(), ...part });
 const legend = new Legend({

@@ -9,6 +9,7 @@ import { EventsTab } from "./panel_events.js";
 import { HealthTab } from "./panel_health.js";
 import { links, plainNode } from "./panel_links.js";
 import { OverviewTab } from "./panel_overview.js";
+import { PeeringsTab } from "./panel_peerings.js";
 import { PodsTab } from "./panel_pods.js";
 import { chosenTab, choosing } from "./panel_view.js";
 import { resizable } from "./panel_width.js";
@@ -36,10 +37,10 @@ export class Panel {
 
   /**
    * `onChange(view)` when the user goes to another node or pod, or chooses another chart; `view.node` null closes. `onMenu(serf,
-   * {x, y})` when the menu of the serf is asked for.
+   * {x, y})` when the menu of the serf is asked for. `peerings`: what its tab of peerings can do, see there.
    * `virtualPods`: `{offload(serf, pod), bringBack(virtualPod), details(id)}`, what is done with pods that are, or shall be, virtual.
    */
-  constructor({ onChange, onMenu, virtualPods }) {
+  constructor({ onChange, onMenu, peerings, virtualPods }) {
     this.#onChange = onChange;
     const go = (fields) => this.#onChange({ ...this.#view, ...fields });
     this.#chart = new Chart({ onChange: go, onLeave: () => go({ ...choosing([]), tab: "overview" }) });
@@ -47,12 +48,13 @@ export class Panel {
     this.#views = {
       overview: new OverviewTab({ chart: this.#chart, onPod: (pod) => choose([pod]), onTab: (tab) => go({ tab }) }),
       pods: new PodsTab({ chart: this.#chart, onChoose: choose, virtualPods }),
+      peerings: new PeeringsTab({ ...peerings, go: (name) => this.#goTo(name) }),
       cluster: new ClusterTab({ onNamespace: (name) => this.#showNamespace(name), onPods: (name) => this.#showPodsOf(name), onSerf: (name) => this.#goTo(name) }),
       events: new EventsTab({ onPod: (pod) => choose([pod]) }),
       health: new HealthTab(),
       config: new ConfigTab(),
     };
-    const titles = { overview: "Overview", pods: "Pods", cluster: "Cluster", events: "Events", health: "Health", config: "Config" };
+    const titles = { overview: "Overview", pods: "Pods", peerings: "Peerings", cluster: "Cluster", events: "Events", health: "Health", config: "Config" };
     this.#tabs = new Tabs({
       label: "Details of the serf",
       tabs: Object.entries(this.#views).map(([id, { element }]) => ({ id, title: titles[id], element })),

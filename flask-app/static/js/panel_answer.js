@@ -38,6 +38,11 @@ export class AnswerTab {
     this.#poller.stop();
   }
 
+  /** Asks at once. */
+  refresh() {
+    this.#poller.start();
+  }
+
   show() {
     // Everything here comes with the tab's own answer.
   }
@@ -51,9 +56,13 @@ export class AnswerTab {
     const seen = JSON.stringify(this.seen(answer));
     if (seen === this.#seen) return;
     this.#seen = seen;
-    // What is drawn anew keeps the keyboard where it was.
-    const focus = [...this.#content.querySelectorAll("button")].indexOf(document.activeElement);
+    // What is drawn anew keeps the keyboard where it was, and stays as far open.
+    const stops = () => [...this.#content.querySelectorAll("button, summary")];
+    const details = () => [...this.#content.querySelectorAll("details")];
+    const focus = stops().indexOf(document.activeElement);
+    const open = details().map((element) => element.open);
     this.#content.replaceChildren(...this.draw(answer));
-    if (focus >= 0) this.#content.querySelectorAll("button")[focus]?.focus({ preventScroll: true });
+    details().forEach((element, at) => void (element.open ||= open[at] ?? false));
+    if (focus >= 0) stops()[focus]?.focus({ preventScroll: true });
   }
 }
