@@ -10,6 +10,7 @@ import { PeeringArrows } from "./graph_peerings.js";
 import { GraphPick } from "./graph_pick.js";
 import { stylesheet } from "./graph_style.js";
 import { GraphTools } from "./graph_tools.js";
+import { GraphTransfers } from "./graph_transfers.js";
 import { icon } from "./icons.js";
 import { STATES, caption, isSerf, levelOf, loadStaleSince, matches, ringOf } from "./nodes.js";
 import { peeringText, peeringsOf } from "./peerings.js";
@@ -59,6 +60,7 @@ class Graph {
   #onPeering;
   #arrows;
   #pick;
+  #transfers;
 
   constructor(cytoscape, saved, { onSelect, onLayout = () => {}, onMenu = () => {}, onPeering = () => {} }) {
     this.#saved = saved;
@@ -79,6 +81,7 @@ class Graph {
     this.#expansion = new Expansion(this.#cy, { onChange: (boxes) => this.#makeRoom(boxes) });
     this.#arrows = new PeeringArrows(this.#cy);
     this.#pick = new GraphPick(this.#cy, this.#tools.region, (id) => this.#describe(id));
+    this.#transfers = new GraphTransfers(this.#cy);
     this.#listen();
   }
 
@@ -131,6 +134,7 @@ class Graph {
       for (const link of topology.links) this.#showLink(link);
     });
     if (this.#arrows.update(peeringsOf(topology))) this.#newArrows();
+    this.#transfers.update(topology.offload?.transfers ?? []);
     this.#expansion.redraw();
     this.#applyFilter();
     this.#showTools();
@@ -203,6 +207,11 @@ class Graph {
   /** The arrows of peerings that are drawn, for tests: `[{from, to, label, classes}]`. */
   peerings() {
     return this.#cy.edges(".peering").not(".aim").map((arrow) => ({ from: arrow.source().id(), to: arrow.target().id(), label: arrow.data("label"), classes: arrow.classes() }));
+  }
+
+  /** The pods that are on their way, for tests; see `GraphTransfers.drawn`. */
+  transfers() {
+    return this.#transfers.drawn();
   }
 
   /** Resolves when no node is on its way any more, for tests. */

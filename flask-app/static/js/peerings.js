@@ -26,10 +26,9 @@ export const providersOf = (topology, serf) => peeringsOf(topology).filter(({ fr
 /** A serf's peerings in a few words, "to serf2, from serf3 (pending)"; "" where it has none. */
 export function peeringText(peerings, serf) {
   const remark = (peering) => (conditionOf(peering) === "healthy" ? "" : ` (${CONDITIONS[conditionOf(peering)]})`);
-  return peerings
-    .filter(({ from, to }) => from === serf || to === serf)
-    .map((peering) => (peering.from === serf ? `to ${peering.to}${remark(peering)}` : `from ${peering.from}${remark(peering)}`))
-    .join(", ");
+  const out = peerings.filter(({ from }) => from === serf).map((peering) => `to ${peering.to}${remark(peering)}`);
+  const back = peerings.filter(({ to }) => to === serf).map((peering) => `from ${peering.from}${remark(peering)}`);
+  return [...out, ...back].join(", ");
 }
 
 /** Why nothing can be offloaded at all just now, "" when it can. */
