@@ -9,6 +9,9 @@ import { serverNow, shareOf } from "./server_clock.js";
 const PULSE_MS = 900;
 // Above, names would lie on each other.
 const NAMED_UP_TO = 8;
+const STACKED = 44;
+// While the table is shown, only the ends of transfers matter.
+const UNSEEN_MS = 400;
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 export class GraphTransfers {
@@ -41,7 +44,7 @@ export class GraphTransfers {
     for (const key of this.#pulsed) if (!listed.has(key)) this.#pulsed.delete(key);
     this.#say(fresh.map(([, transfer]) => transfer), over.map(([, { transfer }]) => transfer));
     this.#layer.classList.toggle("many", this.#running.size > NAMED_UP_TO);
-    if (this.#running.size > 0) this.#frame ??= requestAnimationFrame(() => this.#draw());
+    this.#goOn();
   }
 
   /** Where the pods are drawn, for tests: `[{pod, share, x, y, still}]` in CSS pixels of the graph. */
@@ -85,7 +88,13 @@ export class GraphTransfers {
         this.#place(entry);
       }
     }
-    if (this.#running.size > 0) this.#frame = requestAnimationFrame(() => this.#draw());
+    this.#goOn();
+  }
+
+  #goOn() {
+    if (this.#running.size === 0 || this.#frame !== null) return;
+    const draw = () => this.#draw();
+    this.#frame = this.#cy.container().hidden ? setTimeout(draw, UNSEEN_MS) : requestAnimationFrame(draw);
   }
 
   #place(entry) {
@@ -95,9 +104,17 @@ export class GraphTransfers {
     element.hidden = legs.length === 0;
     if (legs.length === 0) return;
     element.classList.toggle("still", still.matches);
-    entry.place = along(legs, still.matches ? 0.5 : share);
+    // Standing still, it is in the middle of a link; more on the same way stand below each other.
+    const middle = legs[Math.floor(legs.length / 2)];
+    entry.place = still.matches ? { x: middle.middle.x, y: middle.middle.y + STACKED * this.#before(entry) } : along(legs, share);
     element.style.transform = `translate(${entry.place.x}px, ${entry.place.y}px)`;
     setText(name, still.matches ? `${transfer.pod} ${Math.floor(100 * share)} %` : transfer.pod);
+  }
+
+  /** How many on the same way come before this one. */
+  #before({ transfer: { from, to }, element }) {
+    const same = [...this.#running.values()].filter(({ transfer }) => transfer.from === from && transfer.to === to);
+    return same.findIndex((entry) => entry.element === element);
   }
 
   /** The way on the screen, leg by leg from node to node: `{a, control, b, length}`; straight where the path is not drawn. */

@@ -40,7 +40,7 @@ async function askForResources(from, to) {
     title: `Connect ${from} to ${to}`,
     content: [
       h("p", { class: "muted" }, `${to} lends ${from} these resources, which ${from} sees as a node named ${to}. The other direction is a peering of its own.`),
-      h("div", { class: "fields" }, cpu.element, memory.element, pods.element),
+      h("div", { class: "field-row" }, cpu.element, memory.element, pods.element),
       h("div", { class: "field" }, h("label", { for: "peering-quota" }, "Quota"), quota),
     ],
     buttons: [{ text: "Cancel", value: "" }, { text: "Connect", value: "connect", primary: true }],

@@ -20,9 +20,6 @@ export function conditionOf({ state, ready, cordoned }) {
   return cordoned ? "cordoned" : "healthy";
 }
 
-/** The established peerings of a consumer: where its virtual pods can go. */
-export const providersOf = (topology, serf) => peeringsOf(topology).filter(({ from, state }) => from === serf && state === "Established").map(({ to }) => to);
-
 /** A serf's peerings in a few words, "to serf2, from serf3 (pending)"; "" where it has none. */
 export function peeringText(peerings, serf) {
   const remark = (peering) => (conditionOf(peering) === "healthy" ? "" : ` (${CONDITIONS[conditionOf(peering)]})`);

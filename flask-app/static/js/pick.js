@@ -37,7 +37,7 @@ async function fromList(candidates, prompt) {
   const select = h("select", { id: "picked-serf", autofocus: true }, candidates.map((name) => h("option", { value: name }, name)));
   const choice = await openDialog({
     title: prompt,
-    content: [h("label", { for: "picked-serf" }, "Serf"), select],
+    content: h("div", { class: "field" }, h("label", { for: "picked-serf" }, "Serf"), select),
     buttons: [{ text: "Cancel", value: "" }, { text: "Choose", value: "pick", primary: true }],
   });
   return choice === "pick" ? select.value : null;
