@@ -1,6 +1,6 @@
 /** Modal dialogs. The browser keeps the focus inside, closes them with Escape and gives the focus back. */
 
-import { h, setText } from "./dom.js";
+import { h } from "./dom.js";
 
 const CLOSE = [{ text: "Close", value: "", primary: true }];
 let titles = 0;
@@ -29,6 +29,12 @@ export function makeDialog({ title, content, buttons = CLOSE, onSubmit = null })
       (primary ? h("button", { value, class: "primary" }, text) : h("button", { type: "button", onclick: () => close(value) }, text))));
     if (focused) (row.querySelector(".primary") ?? row.firstChild)?.focus();
   };
+  // Of a select, too, where browsers leave the key unused.
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.tagName !== "SELECT" || event.defaultPrevented) return;
+    event.preventDefault();
+    form.requestSubmit(row.querySelector(".primary"));
+  });
   if (onSubmit) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -52,7 +58,7 @@ export function makeDialog({ title, content, buttons = CLOSE, onSubmit = null })
  * dialog stays open. Resolves like `openDialog`.
  */
 export function askUntilDone({ title, content, buttons, submit }) {
-  const problem = h("p", { class: "notice error", role: "alert", hidden: true });
+  const problem = h("div", { class: "notice error", role: "alert", hidden: true });
   let busy = false;
   const dialog = makeDialog({
     title, content: [content, problem], buttons,
@@ -65,7 +71,7 @@ export function askUntilDone({ title, content, buttons, submit }) {
         dialog.close(value || buttons.find(({ primary }) => primary).value);
       } catch (error) {
         problem.hidden = false;
-        setText(problem, `${error.message} ${error.hint ?? ""}`.trim());
+        problem.replaceChildren(h("p", {}, error.message), error.hint ? h("p", { class: "muted" }, error.hint) : "");
       } finally {
         busy = false;
       }

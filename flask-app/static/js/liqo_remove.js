@@ -46,7 +46,7 @@ async function fill(list, serf, only) {
     list.replaceChildren(...(own.length > 0 ? own.map((connection) => choice(connection, own.length === 1)) : [h("p", {}, "There is none any more.")]));
     list.querySelector("input")?.focus();
   } catch (error) {
-    list.replaceChildren(h("p", { class: "notice error", role: "alert" }, `${error.message} ${error.hint ?? ""}`.trim()));
+    list.replaceChildren(h("div", { class: "notice error", role: "alert" }, h("p", {}, error.message), error.hint ? h("p", { class: "muted" }, error.hint) : null));
   }
 }
 
