@@ -49,14 +49,14 @@ export class GraphTransfers {
 
   /** Where the pods are drawn, for tests: `[{pod, share, x, y, still}]` in CSS pixels of the graph. */
   drawn() {
-    return [...this.#running.values()].map(({ transfer, place, element }) => ({ pod: transfer.pod, share: shareOf(transfer), ...place, still: element.classList.contains("still") }));
+    return [...this.#running.values()].map(({ transfer, place, share, element }) => ({ pod: transfer.pod, share, ...place, still: element.classList.contains("still") }));
   }
 
   #begin(key, transfer) {
     const name = h("span", { class: "transfer-name" }, transfer.pod);
     const element = h("div", { class: `transfer-pod ${transfer.direction}` }, h("span", { class: "transfer-symbol" }), name);
     this.#layer.append(element);
-    this.#running.set(key, { transfer, element, name, place: null });
+    this.#running.set(key, { transfer, element, name, place: null, share: 0 });
   }
 
   #end(key) {
@@ -99,7 +99,7 @@ export class GraphTransfers {
 
   #place(entry) {
     const { transfer, element, name } = entry;
-    const share = shareOf(transfer);
+    const share = (entry.share = shareOf(transfer));
     const legs = this.#legs(transfer);
     element.hidden = legs.length === 0;
     if (legs.length === 0) return;

@@ -9,9 +9,9 @@ import { pickSerf } from "./pick.js";
 import { toast, toastError } from "./toasts.js";
 
 const QUOTAS = [
-  ["None", "None: pods may use more than they ask for"],
-  ["Soft", "Soft: what they ask for must fit"],
-  ["Hard", "Hard: and their limits, too"],
+  ["None", "None: not enforced on the provider"],
+  ["Soft", "Soft: enforced by what pods request"],
+  ["Hard", "Hard: enforced by requests and limits"],
 ];
 
 /** Asks for the provider and its resources and peers them. Resolves with the operation that has begun, or with null. */

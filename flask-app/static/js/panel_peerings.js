@@ -12,7 +12,7 @@ import { toast, toastError } from "./toasts.js";
 const BADGES = { healthy: "state-ready", cordoned: "state-connecting", "not-ready": "state-connecting", pending: "state-connecting", removing: "", error: "state-unreachable" };
 const MODULES = { networking: "Networking", authentication: "Authentication", offloading: "Offloading" };
 const STATES = { Established: "state-ready", Pending: "state-connecting", Error: "state-unreachable" };
-const QUOTAS = { None: "None: pods may use more than they ask for", Soft: "Soft: what pods ask for must fit", Hard: "Hard: what pods ask for and their limits must fit" };
+const QUOTAS = { None: "None: not enforced on the provider", Soft: "Soft: enforced by what pods request", Hard: "Hard: enforced by requests and limits" };
 
 export class PeeringsTab extends AnswerTab {
   #actions;
@@ -81,7 +81,7 @@ export class PeeringsTab extends AnswerTab {
     let operation = null;
     await askUntilDone({
       title: `Drain ${to} in ${from}`,
-      content: h("p", {}, `The virtual node is cordoned and its virtual pods (${total}) are evicted. The peering stays.`),
+      content: h("p", {}, `The virtual node takes no new pods, and is emptied of its ${total}: those that were created are deleted, those that were offloaded come home. The peering stays.`),
       buttons: [{ text: "Cancel", value: "" }, { text: "Drain", value: "drain", primary: true }],
       submit: async () => {
         ({ operation } = await drain(from, to));

@@ -9,6 +9,7 @@ const IN_THE_GRAPH = [
   { keys: ["←", "↑", "→", "↓"], text: "Go to the neighbour in that direction" },
   { keys: ["Enter"], text: "Open the node in the panel" },
   { keys: ["E"], text: "Expand or collapse a serf" },
+  { keys: ["Menu", "Shift F10"], text: "What can be done with a serf" },
   { keys: ["+", "−", "0"], text: "Zoom in, zoom out, fit" },
 ];
 const ON_THE_TRACK = [
