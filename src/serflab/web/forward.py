@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _EXTENSION = "serflab-offload"
 _PREFIX = "/api"
+# The manager reads no longer first line of a request than 8190 bytes; no name is nearly as long.
+_LONGEST = 4000
 
 
 def install_offload(app: Flask, client: OffloadClient) -> None:
@@ -40,9 +42,15 @@ def forward(method: str, *path: str, query: Mapping[str, str] | None = None, bod
 
 
 def manager_path(*names: str, query: Mapping[str, str] | None = None) -> str:
-    """Return the path of a call of the manager: `("virtual-pods", "vp-001")` -> `/virtual-pods/vp-001`."""
+    """Return the path of a call of the manager: `("virtual-pods", "vp-001")` -> `/virtual-pods/vp-001`.
+
+    404 for one that is longer than any name can be.
+    """
     path = "".join(f"/{quote(name, safe='')}" for name in names)
-    return f"{path}?{urlencode(query)}" if query else path
+    whole = f"{path}?{urlencode(query)}" if query else path
+    if len(whole) > _LONGEST:
+        raise ApiError(404, "not_found", "there is nothing of so long a name")
+    return whole
 
 
 def passed_on(answer: Answer) -> Response:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Blueprint, Response, request
+from werkzeug.routing import BaseConverter
 
 from serflab.web import body
 from serflab.web.body import boolean, fields, full_pod_name, json_body, namespace, pod_name, text
 from serflab.web.errors import bad_parameter
 from serflab.web.forward import forward
 from serflab.web.parameters import choice
+
+if TYPE_CHECKING:
+    from flask.blueprints import BlueprintSetupState
 
 STATUSES = ("Pending", "Transferring", "Running", "Succeeded", "Failed", "Deleting")
 SHORTEST_SECONDS = 0.1
@@ -35,6 +41,17 @@ _HOME = "virtual-pods"
 blueprint = Blueprint("virtual_pods", __name__, url_prefix="/api/virtual-pods")
 
 
+class _Identity(BaseConverter):
+    """The id of a virtual pod in an address: not the names of calls, which other methods would be mistaken for."""
+
+    regex = r"(?!(?:create|offload)(?:/|$))[^/]+"
+
+
+@blueprint.record_once
+def _identities(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["virtual_pod"] = _Identity
+
+
 @blueprint.get("")
 def virtual_pods() -> Response:
     """Answer all virtual pods, or those of a source, a destination, a status."""
@@ -45,7 +62,7 @@ def virtual_pods() -> Response:
     return forward("GET", _HOME, query=query)
 
 
-@blueprint.get("/<virtual_pod>")
+@blueprint.get("/<virtual_pod:virtual_pod>")
 def virtual_pod(virtual_pod: str) -> Response:
     """Answer one virtual pod."""
     return forward("GET", _HOME, virtual_pod)
@@ -69,13 +86,13 @@ def offload() -> Response:
     return forward("POST", _HOME, "offload", body=fields(json_body(), _OFFLOAD, {}))
 
 
-@blueprint.post("/<virtual_pod>/bring-back")
+@blueprint.post("/<virtual_pod:virtual_pod>/bring-back")
 def bring_back(virtual_pod: str) -> Response:
     """Bring an offloaded pod home."""
     return forward("POST", _HOME, virtual_pod, "bring-back")
 
 
-@blueprint.delete("/<virtual_pod>")
+@blueprint.delete("/<virtual_pod:virtual_pod>")
 def delete(virtual_pod: str) -> Response:
     """Delete a virtual pod on both sides."""
     return forward("DELETE", _HOME, virtual_pod)

@@ -84,6 +84,29 @@ def test_a_name_stays_a_name_on_its_way(client: FlaskClient, manager: StandIn, n
     assert [unquote(part) for part in call.path.split("/")] == ["", "virtual-pods", name]
 
 
+@pytest.mark.parametrize("url", ["/api/virtual-pods/{}", "/api/virtual-pods?dest_node={}", "/api/liqo-info?node={}"])
+def test_a_name_that_is_far_too_long_is_nobodys(client: FlaskClient, manager: StandIn, url: str) -> None:
+    answer = client.get(url.format("x" * 5000))
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (404, "not_found")
+    assert manager.calls == []
+
+
+@pytest.mark.parametrize("call", ["create", "offload"])
+def test_a_call_is_not_mistaken_for_a_virtual_pod(client: FlaskClient, manager: StandIn, call: str) -> None:
+    for answer in (client.delete(f"/api/virtual-pods/{call}"), client.get(f"/api/virtual-pods/{call}")):
+        assert answer.status_code == 405
+    assert client.post(f"/api/virtual-pods/{call}/bring-back").status_code == 404
+    assert manager.calls == []
+    client.get(f"/api/virtual-pods/{call}d")
+    assert len(manager.calls) == 1
+
+
+def test_bytes_that_are_no_text_are_nobodys_name(client: FlaskClient, manager: StandIn) -> None:
+    assert client.get("/api/virtual-pods/%ff%00?x=%fe").status_code == 404
+    assert client.get("/api/virtual-pods?dest_node=%ff").status_code == 404
+    assert len(manager.calls) == 2
+
+
 def test_the_ends_of_a_peering_that_goes_may_come_in_the_query(client: FlaskClient, manager: StandIn) -> None:
     manager.tell("DELETE", "/liqo-connections", 200, {"cascade": {}})
     assert client.delete("/api/liqo-connections?from=serf1&to=serf2&dry_run=true").status_code == 200
