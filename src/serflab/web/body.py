@@ -68,6 +68,11 @@ def pod_name(name: str, value: object) -> str:
     return _named(name, value, subdomain_problem, "the name of a pod")
 
 
+def short_name(name: str, value: object) -> str:
+    """Take a name of at most 63 characters, as a pod has that is known by its name in two clusters."""
+    return _named(name, value, label_problem, "a name of up to 63 small letters, digits and '-'")
+
+
 def namespace(name: str, value: object) -> str:
     """Take a name that Kubernetes accepts for a namespace."""
     return _named(name, value, label_problem, "the name of a namespace")

@@ -16,7 +16,7 @@ _ENDS = {"from": text, "to": text}
 _RESOURCES = {
     "cpu": body.cpu,
     "memory": body.memory,
-    "pods": body.number(f"a whole number from 0 to {_MOST_PODS}", 0, _MOST_PODS, whole=True),
+    "pods": body.number(f"a whole number from 1 to {_MOST_PODS}", 1, _MOST_PODS, whole=True),
     "quota": body.one_out_of(QUOTAS),
 }
 _HOME = "liqo-connections"

@@ -21,16 +21,13 @@ SHORTEST_SECONDS = 0.1
 LONGEST_SECONDS = 86_400
 _MOST_MIB = 1024.0**2
 _ENDS = {"source_node": text, "dest_node": text}
-_CREATE = {
-    **_ENDS,
+_OPTIONS = {
     "interval": body.number(
         f"seconds for a point, {SHORTEST_SECONDS} to {LONGEST_SECONDS}", SHORTEST_SECONDS, LONGEST_SECONDS
     ),
-}
-_OPTIONS = {
     "workload_template": text,
     "source_pod": full_pod_name,
-    "name": pod_name,
+    "name": body.short_name,
     "namespace": namespace,
     "loop": boolean,
     "image_mib": body.number(f"MiB, 0 to {_MOST_MIB:.0f}", 0, _MOST_MIB),
@@ -71,7 +68,7 @@ def virtual_pod(virtual_pod: str) -> Response:
 @blueprint.post("/create")
 def create() -> Response:
     """Create a pod in one serf that runs on another."""
-    wanted = fields(json_body(), _CREATE, _OPTIONS)
+    wanted = fields(json_body(), _ENDS, _OPTIONS)
     if ("workload_template" in wanted) == ("source_pod" in wanted):
         problem = "both are given" if "source_pod" in wanted else "neither is given"
         raise bad_parameter(
