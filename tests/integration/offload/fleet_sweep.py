@@ -18,7 +18,7 @@ _SYSTEM = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"}
 
 def add_node(serf: BareSerf) -> None:
     """Give a serf a node that KWOK plays."""
-    serf.kubectl("create", "-f", "-", stdin=json.dumps(node_body(NodeSpec(NODE, 16_000, 60 * 1024), 0, "fleet")))
+    serf.kubectl("apply", "-f", "-", stdin=json.dumps(node_body(NodeSpec(NODE, 16_000, 60 * 1024), 0, "fleet")))
     serf.kubectl("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=60s")
 
 
