@@ -21,8 +21,9 @@ _SAME = {"node": _SERFS, "serf": _SERFS, "source_node": _SERFS, "dest_node": _SE
 
 
 def serf_names(client: ViewerClient) -> list[str]:
-    """Return the serfs of the lab in the order of the topology."""
-    return [node["name"] for node in client.get("/api/topology")["nodes"] if node["role"] == "serf"]
+    """Return the serfs that are up, in the order of the topology."""
+    nodes = client.get("/api/topology")["nodes"]
+    return [node["name"] for node in nodes if node["role"] == "serf" and node["state"] != "absent"]
 
 
 def names(client: ViewerClient, kind: str) -> list[str]:
@@ -101,7 +102,8 @@ def _others(client: ViewerClient, context: click.Context) -> list[tuple[str, str
 def _emulated_pods(client: ViewerClient, context: click.Context) -> list[tuple[str, str]]:
     """Return `NAMESPACE/POD` of the pods in the serf that was typed before."""
     cluster = client.get(path("node", context.params["source"], "cluster-info"))
-    return [(f"{pod['namespace']}/{pod['name']}", "") for pod in cluster["pods"] if not pod.get("virtual")]
+    pods = [pod for pod in cluster["pods"] if pod["cpu_millicores"] is not None and not pod.get("virtual")]
+    return [(f"{pod['namespace']}/{pod['name']}", "") for pod in pods]
 
 
 complete_serf = _completion(lambda client, _context: _described(client, _SERFS))

@@ -210,6 +210,8 @@ def wait(context: click.Context, *, identifiers: tuple[str, ...], timeout: float
         found = [client.get(path("operations", identifier))["operation"] for identifier in identifiers]
     else:
         found = client.get("/api/operations")["operations"]
+    if not found:
+        click.echo("nothing is under way")
     operations = [{**operation, "location": path("operations", operation["id"])} for operation in found]
     for operation in settle(context, operations, Waiting(wait=True, seconds=timeout)):
         click.echo(f"{operation['id']}: {operation['state']}")

@@ -130,7 +130,8 @@ def _tell(client: ViewerClient, operation: Operation, news: queue.Queue[Operatio
                 time.sleep(_POLL_SECONDS)
     except RefusalError as error:
         gone = error.status == 404 and operation["kind"] in _GOES_WITH_ITS_END
-        news.put({**operation, "state": "Succeeded", "message": ""} if gone else error)
+        lost = OperationFailedError(f"{operation['id']} cannot be followed: {error.message}", hint=error.hint)
+        news.put({**operation, "state": "Succeeded", "message": ""} if gone else lost)
     except Exception as error:  # noqa: BLE001  the thread must not die in silence
         news.put(SerflabError(f"{operation['id']} cannot be followed: {error!r}"))
 

@@ -115,7 +115,8 @@ class ViewerClient:
             with self._session.get(where, headers=headers, stream=True, timeout=(self._timeout, _SILENCE)) as response:
                 if response.status_code != 200:
                     raise _refusal(response)
-                yield from _operations(response.iter_lines(chunk_size=None))
+                # More at once would be waited for, and an event be late.
+                yield from _operations(response.iter_lines(chunk_size=1))
         except requests.RequestException as error:
             raise self._unreachable(error) from error
 

@@ -78,6 +78,7 @@ class TestConnect:
         ("ends", "problem"),
         [
             (("serf1", "surf2"), "there is no serf 'surf2'\n  hint: did you mean \"serf2\"?"),
+            (("serf1", "serf4"), "there is no serf 'serf4'"),
             (("zzz", "serf2"), "there is no serf 'zzz'\n  hint: there are: serf1, serf2, serf3"),
             (("serf1", "serf1"), "a serf has no peering with itself"),
         ],

@@ -112,14 +112,21 @@ class StandIn:
     operations: dict = field(default_factory=dict)
     requests: list = field(default_factory=list)
     streams: bool = True
+    # A stream ends after so many events, whatever the state then is; so many questions about it are answered by 503.
+    events: int = 1000
+    outages: int = 0
     # Between two events of a stream; an operation whose last state is no end stays open for so long.
     pace: float = 0.02
     patience: float = 30.0
 
     def __post_init__(self):
-        nodes = [{"name": name, "role": "serf"} for name in ("serf1", "serf2", "serf3")]
+        serfs = [{"name": name, "role": "serf", "state": "ready"} for name in ("serf1", "serf2", "serf3")]
+        others = [
+            {"name": "serf4", "role": "serf", "state": "absent"},
+            {"name": "prometheus", "role": "prometheus", "state": "ready"},
+        ]
         self.answers = {
-            ("GET", "/api/topology"): (200, {"nodes": [*nodes, {"name": "prometheus", "role": "monitoring"}]}),
+            ("GET", "/api/topology"): (200, {"nodes": [*serfs, *others]}),
             ("GET", "/api/liqo-connections"): (200, {"connections": []}),
             ("GET", "/api/virtual-pods"): (200, {"virtual_pods": []}),
             ("GET", "/api/operations"): (200, {"operations": []}),
@@ -183,7 +190,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _operation(self, stand_in, rest):
         identifier, _, events = rest.partition("/")
-        if identifier not in stand_in.operations:
+        if stand_in.outages > 0:
+            stand_in.outages -= 1
+            self._send(*refusal(503, "offload_unavailable", "the manager is away"))
+        elif identifier not in stand_in.operations:
             self._send(*refusal(404, "unknown_operation", f"there is no operation {identifier!r}"))
         elif not events:
             self._send(200, {"operation": stand_in.state(identifier)})
@@ -199,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         self.wfile.write(b"retry: 2000\n\n: a comment\n\nevent: ping\ndata: {}\n\n")
-        while True:
+        for _ in range(stand_in.events):
             state = stand_in.state(identifier)
             self.wfile.write(b"event: operation\ndata: %s\n\n" % json.dumps(state).encode())
             self.wfile.flush()
