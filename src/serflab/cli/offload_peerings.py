@@ -28,10 +28,11 @@ _CONNECTIONS = "/api/liqo-connections"
 _QUOTAS = ("None", "Soft", "Hard")
 
 
-def _quantity(parse: Callable[[str], float]) -> Callable[[click.Context, click.Parameter, str], str]:
-    def callback(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def _quantity(parse: Callable[[str], float]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    def callback(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
         try:
-            parse(value)
+            if value is not None:
+                parse(value)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
         return value
@@ -55,48 +56,49 @@ _known_ends = _ends(complete_consumer, complete_provider)
 
 @click.command()
 @_new_ends
-@click.option("--cpu", default="4", show_default=True, callback=_quantity(parse_cpu), help="CPU that TO offers.")
-@click.option("--memory", default="8Gi", show_default=True, callback=_quantity(parse_memory), help="Its memory.")
-@click.option("--pods", type=click.IntRange(min=1), default=110, show_default=True, help="Its pods.")
+@click.option("--cpu", metavar="QUANTITY", callback=_quantity(parse_cpu), help="CPU that TO offers.  [default: 4]")
+@click.option("--memory", metavar="QUANTITY", callback=_quantity(parse_memory), help="Its memory.  [default: 8Gi]")
+@click.option("--pods", type=click.IntRange(min=1), metavar="N", help="Its pods.  [default: 110]")
 @click.option(
     "--quota",
     type=click.Choice(_QUOTAS),
-    default="None",
-    show_default=True,
-    help="How that is enforced: not, by requests, or by requests and limits.",
+    help="How that is enforced: not, by requests, or by requests and limits.  [default: None]",
 )
 @waits
 @dry_run_option
 @asks_viewer
 @click.pass_context
-def connect(  # noqa: PLR0913 - the options of the command
+def connect(
     context: click.Context,
+    /,
     *,
     source: str,
     target: str,
-    cpu: str,
-    memory: str,
-    pods: int,
-    quota: str,
     waiting: Waiting,
     dry_run: bool,
+    **resources: object,
 ) -> None:
-    """Peer the serfs FROM (consumer) and TO (provider), so that pods of FROM can run on TO."""
+    """Peer the serfs FROM (consumer) and TO (provider), so that pods of FROM can run on TO.
+
+    A peering that is there is brought to offer what the options say; what they do not name stays.
+    """
     client = viewer(context)
-    offer = f"cpu {cpu}, memory {memory}, pods {pods}, quota {quota}"
+    # What is not given stays as it is where a peering is there, and is the viewer's default where none is.
+    asked = {name: value for name, value in resources.items() if value is not None}
     if dry_run:
         must_be_serfs(client, source, target)
         there = connection_between(client, source, target)
-        now = f"{source} is connected to {target} already: {there['state']}" if there else ""
-        click.echo(now or f"would connect {source} to {target}: {offer}")
+        verb = f"would change what {target} offers {source}" if asked else f"{source} is connected to {target} already"
+        told = ", ".join(f"{name} {value}" for name, value in asked.items())
+        click.echo(": ".join(filter(None, (verb if there else f"would connect {source} to {target}", told))))
         return
-    body = {"from": source, "to": target, "cpu": cpu, "memory": memory, "pods": pods, "quota": quota}
-    answer = client.post(_CONNECTIONS, body)
+    answer = client.post(_CONNECTIONS, {"from": source, "to": target, **asked})
     if answer.status == 200 and answer.data["connection"]["state"] == "Established":
-        click.echo(f"{source} is connected to {target} already")
+        click.echo(f"{source} is connected to {target} already: {_offer(answer.data['connection'])}")
         return
     if settle(context, [begun(answer)], waiting):
-        click.echo(f"{source} is connected to {target}: {offer}")
+        made = connection_between(client, source, target) or answer.data["connection"]
+        click.echo(f"{source} is connected to {target}: {_offer(made)}")
 
 
 @click.command()
@@ -111,11 +113,14 @@ def disconnect(  # noqa: PLR0913 - the options of the command
 ) -> None:
     """End the peering of FROM and TO; first it says which virtual pods go with it, and asks."""
     client = viewer(context)
+    ends = {"from": source, "to": target}
     if connection_between(client, source, target) is None:
         must_be_serfs(client, source, target)
-        click.echo(f"{source} is not connected to {target}")
+        # What an earlier removal had to leave behind, such as on a serf that did not answer.
+        rest = None if dry_run else client.delete(_CONNECTIONS, ends)
+        if rest is None or rest.status == 200 or settle(context, [begun(rest)], waiting):
+            click.echo(f"{source} is not connected to {target}")
         return
-    ends = {"from": source, "to": target}
     cascade = client.delete(_CONNECTIONS, {**ends, "dry_run": "true"}).data["cascade"]
     click.echo("\n".join(_cascade_told(cascade, source, target)))
     if dry_run:
@@ -246,6 +251,12 @@ def _pods_told(cascade: dict[str, Any], what: str) -> list[str]:
     count = f"{len(pods)} virtual pod{'' if len(pods) == 1 else 's'}"
     told = [f"  {pod['id']}  {pod['namespace']}/{pod['pod']} {verbs[pod['action']]}" for pod in pods]
     return [f"{what}: {count}{':' if pods else ''}", *told]
+
+
+def _offer(item: dict[str, Any]) -> str:
+    offered = item["resources"]
+    resources = f"cpu {offered['cpu'] / 1000:g}, memory {offered['memory'] / 1024:g}Gi, pods {offered['pods']}"
+    return f"{resources}, quota {item['quota']}"
 
 
 def _row(item: dict[str, Any]) -> tuple[str, ...]:

@@ -248,7 +248,8 @@ def _run(context: click.Context, answers: tuple[list[Answer], list[SerflabError]
     for answer in answers[0]:
         if waiting.wait:
             pod = checks.virtual_pod(client, answer.data["virtual_pod"]["id"]) or answer.data["virtual_pod"]
-            click.echo(f"{_called(pod)}: {pod['status']} as {pod['dest_namespace']}/{pod['dest_pod_name']}")
+            where = f" as {pod['dest_namespace']}/{pod['dest_pod_name']}" if pod["dest_namespace"] else ""
+            click.echo(f"{_called(pod)}: {pod['status']}{where}")
     _raise_worst(answers[1])
 
 

@@ -79,8 +79,10 @@ def info(context: click.Context, *, serf: str | None, output: str) -> None:
         click.echo("\n\n".join("\n".join(_info_told(item)) for item in found))
 
 
-def age(since: float) -> str:
-    """Return the time since an epoch as kubectl tells it: `45s`, `12m`, `3h`, `2d`."""
+def age(since: float | None) -> str:
+    """Return the time since an epoch as kubectl tells it: `45s`, `12m`, `3h`, `2d`; `-` where it is not known."""
+    if since is None:
+        return "-"
     seconds = max(0, int(time.time() - since))
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= 2 * length:
@@ -122,7 +124,8 @@ def _facts(pod: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "source", f"{pod['source_node']} {pod['namespace']}/{pod['source_pod_name']}"
     yield "destination", f"{pod['dest_node']} {pod['dest_namespace']}/{pod['dest_pod_name']}"
     yield "plays", pod["workload_template"] or "a series of its own"
-    yield "point", f"{_point(pod)}, each {pod['interval']:g} s, {'over and over' if pod['loop'] else 'once'}"
+    if pod["interval"] is not None:
+        yield "point", f"{_point(pod)}, each {pod['interval']:g} s, {'over and over' if pod['loop'] else 'once'}"
     yield "ready", "yes" if pod["ready"] else "no"
     yield "IP", pod["pod_ip"] or "-"
     yield "restarts", str(pod["restarts"])
@@ -144,16 +147,11 @@ def _info_told(item: dict[str, Any]) -> Iterator[str]:
         yield f"    Role:                   {peering['role']}"
         for module in ("networking", "authentication", "offloading"):
             yield f"    {module.capitalize() + ' status:':<23} {peering[f'{module}Status']}"
-        for name in ("resources", "virtualNodes", "namespaces"):
-            yield f"    {_HEADINGS[name] + ':':<23} {_in_words(peering.get(name))}"
-
-
-_HEADINGS = {"resources": "Resources", "virtualNodes": "Virtual nodes", "namespaces": "Namespaces"}
-
-
-def _in_words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_in_words(item)}" for key, item in value.items()) or "none"
-    if isinstance(value, list):
-        return "; ".join(_in_words(item) for item in value) or "none"
-    return "none" if value is None else str(value)
+        offered = peering["resources"]
+        resources = (
+            f"cpu {offered['cpu']:g}m, memory {offered['memory']:g}Mi, pods {offered['pods']}" if offered else ""
+        )
+        namespaces = ", ".join(f"{item['namespace']} → {item['twin']}" for item in peering["namespaces"])
+        yield f"    Resources:              {resources or 'none'}"
+        yield f"    Virtual nodes:          {', '.join(peering['virtualNodes']) or 'none'}"
+        yield f"    Namespaces:             {namespaces or 'none'}"

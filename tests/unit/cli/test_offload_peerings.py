@@ -26,20 +26,26 @@ class TestConnect:
     def test_it_asks_for_a_slice_waits_and_says_what_was_made(self, offload, viewer):
         states = [operation("connect.serf1.serf2", "Pending"), operation("connect.serf1.serf2")]
         viewer.begin("POST", CONNECTIONS, states, connection=connection(state="Pending"))
+        offered = {"cpu": 500, "memory": 8192, "pods": 110}
+        viewer.connect(connection(resources=offered, quota="Hard"))
         done = offload("connect", "serf1", "serf2", "--cpu", "500m", "--quota", "Hard")
-        assert (done.status, done.out) == (
-            0,
-            "serf1 is connected to serf2: cpu 500m, memory 8Gi, pods 110, quota Hard\n",
-        )
-        assert viewer.sent("POST") == [
-            (CONNECTIONS, {**ENDS, "cpu": "500m", "memory": "8Gi", "pods": 110, "quota": "Hard"})
-        ]
+        told = "serf1 is connected to serf2: cpu 0.5, memory 8Gi, pods 110, quota Hard\n"
+        assert (done.status, done.out) == (0, told)
+
+    def test_only_what_is_given_is_asked_for_so_that_the_rest_of_a_connection_stays(self, offload, viewer):
+        viewer.begin("POST", CONNECTIONS, [operation("connect.serf1.serf2")], connection=connection())
+        assert offload("connect", "serf1", "serf2").status == 0
+        options = ("--cpu=16", "--memory=32Gi", "--pods=10", "--quota=Soft")
+        assert offload("connect", "serf1", "serf2", *options).status == 0
+        asked = {"cpu": "16", "memory": "32Gi", "pods": 10, "quota": "Soft"}
+        assert viewer.sent("POST") == [(CONNECTIONS, ENDS), (CONNECTIONS, {**ENDS, **asked})]
 
     def test_a_connection_that_is_there_is_no_error(self, offload, viewer):
         ended = operation("connect.serf1.serf2")
         viewer.answers["POST", CONNECTIONS] = 200, {"operation": ended, "connection": connection()}
         done = offload("connect", "serf1", "serf2")
-        assert (done.status, done.out) == (0, "serf1 is connected to serf2 already\n")
+        told = "serf1 is connected to serf2 already: cpu 4, memory 8Gi, pods 110, quota None\n"
+        assert (done.status, done.out) == (0, told)
 
     def test_one_that_is_there_but_not_established_is_waited_for(self, offload, viewer):
         states = [operation("connect.serf1.serf2", "Pending"), operation("connect.serf1.serf2", "Failed", message="no")]
@@ -65,13 +71,12 @@ class TestConnect:
         assert viewer.requests == []
 
     def test_dry_run_says_what_would_be_done_and_changes_nothing(self, offload, viewer):
-        would = offload("connect", "serf1", "serf2", "--dry-run")
-        told = "would connect serf1 to serf2: cpu 4, memory 8Gi, pods 110, quota None\n"
-        assert (would.status, would.out) == (0, told)
+        dry_run = ("connect", "serf1", "serf2", "--dry-run")
+        assert offload(*dry_run).out == "would connect serf1 to serf2\n"
+        assert offload(*dry_run, "--pods=9").out == "would connect serf1 to serf2: pods 9\n"
         viewer.connect(connection())
-        assert offload("connect", "serf1", "serf2", "--dry-run").out == (
-            "serf1 is connected to serf2 already: Established\n"
-        )
+        assert offload(*dry_run).out == "serf1 is connected to serf2 already\n"
+        assert offload(*dry_run, "--pods=9").out == "would change what serf2 offers serf1: pods 9\n"
         assert viewer.sent("POST") == []
 
     @pytest.mark.parametrize(
@@ -138,9 +143,18 @@ class TestDisconnect:
         assert ("nothing was changed" in asked.err) == (deletes == 1)
 
     def test_what_is_not_connected_is_no_error(self, offload, viewer):
+        ended = operation("disconnect.serf2.serf1")
+        viewer.answers["DELETE", CONNECTIONS] = 200, {"operation": ended, "cascade": CASCADE}
+        assert offload("disconnect", "serf2", "serf1", "--dry-run").out == "serf2 is not connected to serf1\n"
+        assert viewer.sent("DELETE") == []
         done = offload("disconnect", "serf2", "serf1", "--yes")
         assert (done.status, done.out) == (0, "serf2 is not connected to serf1\n")
-        assert viewer.sent("DELETE") == []
+
+    def test_what_an_earlier_removal_left_behind_is_removed(self, offload, viewer):
+        viewer.connect()
+        done = offload("disconnect", "serf1", "serf2")
+        assert (done.status, done.out) == (0, "serf1 is not connected to serf2\n")
+        assert viewer.sent("DELETE") == [(CONNECTIONS, ENDS)]
 
     def test_a_serf_that_does_not_exist_is(self, offload):
         refused = offload("disconnect", "serf1", "surf3", "--yes")

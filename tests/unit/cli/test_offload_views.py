@@ -59,6 +59,12 @@ class TestShow:
         assert lines["point"] == "12/60, each 5 s, over and over"
         assert lines["transfer"] == "out: 240 MiB in 20.6 s over serf1-router-serf2"
 
+    def test_one_whose_other_half_is_out_of_reach(self, offload, viewer):
+        unknown = {"interval": None, "loop": None, "created_at": None, "dest_namespace": "", "point": None}
+        viewer.hold(virtual_pod(status="Pending", reason="ProviderUnreachable", **unknown))
+        assert offload("show", "vp-001").status == 0
+        assert offload("list").out.splitlines()[1].split()[-2:] == ["-", "ProviderUnreachable"]
+
     def test_json(self, offload, viewer):
         pod = virtual_pod()
         viewer.hold(pod)
@@ -105,9 +111,9 @@ class TestInfo:
         "networkingStatus": "Healthy",
         "authenticationStatus": "Healthy",
         "offloadingStatus": "Unhealthy",
-        "resources": {"cpu": "4", "memory": "8Gi"},
-        "virtualNodes": [{"name": "serf2", "ready": False}],
-        "namespaces": ["ns1"],
+        "resources": {"cpu": 4000, "memory": 8192, "pods": 110},
+        "virtualNodes": ["serf2"],
+        "namespaces": [{"namespace": "ns1", "twin": "ns1-serf1"}],
     }
     LOCAL: ClassVar = {"clusterID": "serf1", "version": "v1.36.3", "apiServerAddr": "https://127.0.0.1:21000"}
 
@@ -127,11 +133,17 @@ class TestInfo:
             "Networking status: Healthy",
             "Authentication status: Healthy",
             "Offloading status: Unhealthy",
-            "Resources: cpu 4, memory 8Gi",
-            "Virtual nodes: name serf2, ready False",
-            "Namespaces: ns1",
+            "Resources: cpu 4000m, memory 8192Mi, pods 110",
+            "Virtual nodes: serf2",
+            "Namespaces: ns1 → ns1-serf1",
         ]
         assert viewer.sent("GET") == [("/api/liqo-info", {"node": "serf1"})]
+
+    def test_a_peering_that_has_just_begun(self, offload, viewer):
+        bare = {**self.PEERING, "resources": None, "virtualNodes": [], "namespaces": []}
+        viewer.answers["GET", "/api/liqo-info"] = 200, {"local": self.LOCAL, "peerings": [bare]}
+        lines = [" ".join(line.split()) for line in offload("info", "serf1").out.splitlines()]
+        assert lines[-3:] == ["Resources: none", "Virtual nodes: none", "Namespaces: none"]
 
     def test_json_and_yaml_say_the_same(self, offload):
         document = {"local": self.LOCAL, "peerings": [self.PEERING]}
