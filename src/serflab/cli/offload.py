@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import NoReturn
 
 import click
@@ -16,9 +14,7 @@ from serflab.cli.offload_pods import offload as offload_pod
 from serflab.cli.offload_templates import templates
 from serflab.cli.offload_views import info, list_pods, show
 from serflab.cli.running import run
-from serflab.errors import SerflabError
-
-_MANAGER = "serflab.offload.manager"
+from serflab.offload.service import main as serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -30,10 +26,7 @@ def offload() -> None:
 @offload.command()
 def manager() -> int:
     """Run the lab's offload manager until SIGTERM."""
-    if find_spec(_MANAGER) is None:
-        raise SerflabError("this version of serflab has no offload manager yet")
-    status: int = import_module(_MANAGER).main(state_dir(), checkout())
-    return status
+    return serve(state_dir(), checkout())
 
 
 for command in (connect, disconnect, connections, cordon, uncordon, drain):
