@@ -87,7 +87,10 @@ class Graph {
 
   #listen() {
     const cy = this.#cy;
-    const open = (act) => ({ target }) => void (this.#pick.active || act(target));
+    // A finger that has stayed for the menu opens nothing when it leaves.
+    let held = false;
+    cy.on("tapstart", () => void (held = false));
+    const open = (act) => ({ target }) => void (this.#pick.active || held || act(target));
     // A serf waits for a second click, which expands it: the panel that the first one opens would move it away.
     cy.on("onetap", "node.serf", open((serf) => this.#onSelect(serf.id())));
     cy.on("dbltap", "node.serf", open((serf) => this.#toggle(serf.id())));
@@ -96,9 +99,14 @@ class Graph {
     cy.on("tap", "edge.peering", open((arrow) => this.#onPeering(arrow.data("peering"))));
     cy.on("tap", open((target) => target === cy && this.#onSelect(null)));
     cy.on("tap", "node", ({ target }) => this.#pick.active && this.#pick.offer(this.#serfOf(target.id()) ?? target.id()));
-    // By the right button, two fingers, or one that stays.
-    cy.on("cxttap taphold", "node", ({ target, originalEvent: { clientX: x, clientY: y } }) => {
+    cy.on("cxttap", "node", ({ target, originalEvent: { clientX: x, clientY: y } }) => {
       if (!this.#pick.active) this.#menu(target.id(), x === undefined ? undefined : { x, y });
+    });
+    cy.on("taphold", "node", ({ target, originalEvent: { type } }) => {
+      // The button of a mouse that stays down is about to drag.
+      if (this.#pick.active || !type.startsWith("touch")) return;
+      held = true;
+      this.#menu(target.id());
     });
     cy.on("scrollzoom pinchzoom dragpan", () => void (this.#looking = true));
     setUpHover(cy, (element) => this.#tip(element));

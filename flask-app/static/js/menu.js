@@ -1,6 +1,6 @@
 /** A menu after the pattern of the WAI-ARIA Authoring Practices: arrows, Home, End and first letters move, Escape leaves. */
 
-import { h } from "./dom.js";
+import { byId, h } from "./dom.js";
 
 const GAP = 8;
 
@@ -39,7 +39,7 @@ export function openMenu({ label, items, at, opener = document.activeElement }) 
   // The browser's own menu, which the key that opened this one asks for when it is released.
   menu.addEventListener("contextmenu", (event) => event.preventDefault());
   document.addEventListener("pointerdown", outside, true);
-  document.body.append(menu);
+  byId("main").append(menu);
   menu.showPopover();
   menu.style.left = `${Math.max(GAP, Math.min(at.x, window.innerWidth - menu.offsetWidth - GAP))}px`;
   menu.style.top = `${Math.max(GAP, Math.min(at.y, window.innerHeight - menu.offsetHeight - GAP))}px`;
