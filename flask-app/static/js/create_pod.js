@@ -9,7 +9,7 @@ import { consumers, peersOf } from "./peers.js";
 import { podName } from "./virtual_words.js";
 
 /**
- * Creates a virtual pod. `source`: its serf, null where the user chooses it in the dialog; `pick(candidates, prompt)` lets
+ * Creates a virtual pod. `source`: its serf, null where the user chooses it in the dialog; `pick({candidates, prompt, from})` lets
  * the user choose the destination on the graph (null: in the dialog, too); `onDetails(id)` shows what was made.
  */
 export async function createPod({ topology, source = null, pick = null, onDetails }) {
@@ -20,7 +20,7 @@ export async function createPod({ topology, source = null, pick = null, onDetail
   }
   let dest = null;
   if (source && pick) {
-    dest = await pick({ candidates, prompt: `Create Pod: choose where the pod of ${source} shall run.` });
+    dest = await pick({ candidates, from: source, prompt: `Create Pod: choose where the pod of ${source} shall run.` });
     if (dest === null) return;
   }
   const form = new CreateForm({ topology, source, dest });
