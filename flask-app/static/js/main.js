@@ -40,7 +40,8 @@ const virtualPods = {
 const ACTIONS = {
   open: (serf) => select(serf),
   connect: async (serf) => followToEnd(await liqoConnect(serf, live.state.topology)),
-  createPod: (serf) => virtualPods.create(serf, (wanted) => pickSerf({ ...wanted, from: serf })),
+  // Without a graph the form itself has the list of destinations.
+  createPod: (serf) => virtualPods.create(serf, byId("graph").hidden ? null : pickSerf),
   remove: async (serf, only) => (await removeLinks(serf, only)).forEach(followToEnd),
 };
 const panel = new Panel({

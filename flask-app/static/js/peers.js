@@ -1,18 +1,16 @@
 /** Which serf may run pods of which, by the peerings of the overview. */
 
-const established = ({ state }) => state === "Established";
+import { peeringsOf } from "./peerings.js";
+
+const peerings = (topology) => peeringsOf(topology).filter(({ state }) => state === "Established");
 
 /** The serfs on which pods of `source` may run. */
-export function peersOf(topology, source) {
-  return peerings(topology).filter(({ from }) => from === source).map(({ to }) => to);
-}
+export const peersOf = (topology, source) => peerings(topology).filter(({ from }) => from === source).map(({ to }) => to);
 
 /** The serfs whose pods may run elsewhere. */
 export const consumers = (topology) => [...new Set(peerings(topology).map(({ from }) => from))];
 
-const peerings = (topology) => (topology?.offload?.connections ?? []).filter(established);
-
-/** What a choice of a destination should know of it, "" when nothing: `{ready, cordoned, running}` of the peering. */
+/** What a choice of a destination should know of it, "" when nothing. */
 export function peeringNote(topology, source, dest) {
   const peering = peerings(topology).find(({ from, to }) => from === source && to === dest);
   if (!peering) return "";
@@ -24,5 +22,5 @@ export function peeringNote(topology, source, dest) {
 /** The namespaces of a serf in which pods of users are, `default` first. */
 export function namespacesOf(topology, source) {
   const names = topology?.nodes.find(({ name }) => name === source)?.namespaces ?? [];
-  return ["default", ...names.filter((name) => name !== "default" && !name.startsWith("kube-") && !name.startsWith("liqo"))];
+  return ["default", ...names.filter((name) => name !== "default" && !name.startsWith("kube-") && !name.startsWith("liqo-"))];
 }
