@@ -52,17 +52,22 @@ async function askForResources(from, to) {
   return operation;
 }
 
-const ENDED = { connect: "connected", disconnect: "disconnected", drain: "drained" };
+const ENDED = {
+  connect: { done: "is established", failed: "could not be established" },
+  disconnect: { done: "is removed", failed: "could not be removed" },
+  drain: { done: "has an empty virtual node", failed: "could not be drained" },
+};
 
 /** Follows an operation on a peering, if there is one, and tells how it ended. */
 export async function followToEnd(operation) {
   if (!operation) return;
-  const ends = operation.target.split(".").join(" → ");
+  const [kind, ...ends] = operation.id.split(".");
+  const what = `The peering ${ends.join(" → ")}`;
   try {
     const { state, message } = await follow(operation);
-    if (state === "Failed") toast({ kind: "error", text: `${ends} could not be ${ENDED[operation.kind]}.`, hint: message });
-    else toast({ kind: "good", text: `${ends} is ${ENDED[operation.kind]}.` });
+    if (state === "Failed") toast({ kind: "error", text: `${what} ${ENDED[kind].failed}.`, hint: message });
+    else toast({ kind: "good", text: `${what} ${ENDED[kind].done}.` });
   } catch (error) {
-    toastError(error, ends);
+    toastError(error, what);
   }
 }
