@@ -206,7 +206,12 @@ async def test_a_pod_that_is_made_anew_gets_its_point_at_once(stage):
 async def test_a_new_clock_is_played_at_once_even_if_it_comes_while_a_patch_is_on_its_way(stage):
     stage.shadow("a", looping(1, 2, interval=50.0))
     stage.pod("a")
-    stage.client.during = lambda: stage.shadow("a", looping(7, 8, interval=50.0))
+
+    def change():
+        stage.shadow("a", looping(7, 8, interval=50.0))
+        assert stage.player._agenda.first is None, "two patches of one pod are never on their way together"
+
+    stage.client.during = change
     assert await stage.until(START + 1) == [(0, "a", "1.0m"), (0, "a", "7.0m")]
 
 
