@@ -52,13 +52,19 @@ def compare(
     *,
     runs: int,
     note: str = "",
+    alternate: bool = False,
 ) -> Comparison:
-    """Measure both `runs` times in turn; the ratio is the median of the ratios of neighbours."""
+    """Measure both `runs` times in turn; the ratio is the median of the ratios of neighbours.
+
+    With `alternate` the peer goes first in every second turn, where a run finds what the one before has left.
+    """
     peer_name, measure_peer = peer
-    mine, theirs = [], []
-    for _ in range(runs):
-        mine.append(ours())
-        theirs.append(measure_peer())
+    mine: list[float] = []
+    theirs: list[float] = []
+    for turn in range(runs):
+        steps = [(mine, ours), (theirs, measure_peer)]
+        for results, measure in reversed(steps) if alternate and turn % 2 else steps:
+            results.append(measure())
         print(f"  {name}: {mine[-1]:.4g} {unit}, {peer_name}: {theirs[-1]:.4g} {unit}", flush=True)
     ratios = [a / b for a, b in zip(mine, theirs, strict=True)]
     ratio = statistics.median(ratios)

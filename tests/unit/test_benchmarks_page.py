@@ -55,3 +55,36 @@ def test_a_new_benchmark_gets_its_section_in_the_order_of_the_program(program: M
     page = program.page("", {name: result(name=name) for name in reversed(program.MEASURES)})
     assert list(sections(page)) == list(program.MEASURES)
     assert page.startswith("# Benchmarks\n")
+
+
+def test_a_benchmark_of_several_figures_has_a_row_for_each_in_one_section(program: ModuleType) -> None:
+    rows = (result(name="ten", note=""), result(name="a hundred", note="said once"))
+    told = sections(program.page("", {"offload": rows}))["offload"]
+    assert [line.split(" | ")[0] for line in told.splitlines() if line.startswith("| ")] == [
+        "| what",
+        "| ten",
+        "| a hundred",
+    ]
+    assert told.count("- Said once.") == 1
+
+
+@pytest.mark.usefixtures("program")
+def test_turns_can_alternate_so_that_none_always_goes_first() -> None:
+    comparison = importlib.import_module("benchmarks.comparison")
+    order: list[str] = []
+
+    def timed(name: str, value: float) -> float:
+        order.append(name)
+        return value
+
+    found = comparison.compare(
+        "a figure",
+        "s",
+        lambda: timed("ours", 3.0),
+        ("a peer", lambda: timed("peer", 2.0)),
+        comparison.Aim(2.5, at_most=True),
+        runs=3,
+        alternate=True,
+    )
+    assert order == ["ours", "peer", "peer", "ours", "ours", "peer"]
+    assert (found.ours, found.peer, found.ratio, found.met) == (3.0, 2.0, 1.5, True)
