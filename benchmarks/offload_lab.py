@@ -191,7 +191,7 @@ async def _prepare(made: OffloadLab) -> None:
             "apiVersion": "offloading.liqo.io/v1beta1",
             "kind": "NamespaceOffloading",
             "metadata": {"name": "offloading", "namespace": NAMESPACE},
-            "spec": {"podOffloadingStrategy": "LocalAndRemote", "namespaceMappingStrategy": "DefaultName"},
+            "spec": {"podOffloadingStrategy": "Local", "namespaceMappingStrategy": "DefaultName"},
         }
         await consumer.create(namespaced(OFFLOADINGS, NAMESPACE), offloading)
         await _there(consumer, NAMESPACE)
