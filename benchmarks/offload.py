@@ -43,7 +43,10 @@ def measure(runs: int = 3) -> tuple[Comparison, ...]:
         rows = [_compare(made, count, runs) for count in COUNTS]
         ours, theirs = (_requests(made, make(COUNTS[-1])) for make in (virtual, direct))
         print(f"  requests: {ours}, {PEER}: {theirs}", flush=True)
-        note = f"{_HOW}. A virtual pod costs {_told(ours)}; one created there {_told(theirs)}"
+        note = (
+            f"{_HOW}. A virtual pod costs {ours[CONSUMER]:.1f} requests about pods in the consumer and "
+            f"{ours[PROVIDER]:.1f} on the provider, a pod that is created there {theirs[PROVIDER]:.1f}"
+        )
         rows[-1] = dataclasses.replace(rows[-1], note=note)
         return tuple(rows)
 
@@ -116,10 +119,6 @@ def _requests(made: OffloadLab, batch: Batch) -> dict[str, float]:
     after = total()
     clean(made, batch)
     return {serf: (after[serf] - before[serf]) / len(batch.pods) for serf in (CONSUMER, PROVIDER)}
-
-
-def _told(requests: dict[str, float]) -> str:
-    return f"{requests[CONSUMER]:.1f} requests about pods in the consumer and {requests[PROVIDER]:.1f} on the provider"
 
 
 def _at_rest(made: OffloadLab) -> tuple[Usage, Usage]:
