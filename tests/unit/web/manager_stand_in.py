@@ -46,7 +46,7 @@ class StandIn:
 
     def __init__(self, socket: Path) -> None:
         self.calls: list[Call] = []
-        self.summaries = 0
+        self.unchanged = 0
         self.told: dict[tuple[str, str], Told] = {}
         self.otherwise = Told(
             404, {"error": {"status": 404, "code": "unknown", "message": "", "hint": "", "details": {}}}
@@ -79,12 +79,11 @@ class StandIn:
         path = handler.path.partition("?")[0]
         length = int(handler.headers.get("Content-Length") or 0)
         body = json.loads(handler.rfile.read(length)) if length else None
-        if path == "/summary":
-            self.summaries += 1
-        elif path != "/healthz":
+        if path not in {"/summary", "/healthz"}:
             self.calls.append(Call(handler.command, handler.path, body))
         told = self.told.get((handler.command, path), self.otherwise)
         if told.headers.get("ETag", "none") == handler.headers.get("If-None-Match"):
+            self.unchanged += 1
             told = Told(304, raw=b"", headers=told.headers)
         handler.send_response(told.status)
         kind = "text/event-stream" if told.pieces is not None else "application/json"
