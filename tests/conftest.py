@@ -22,6 +22,7 @@ from serflab.lab.inventory import STATE_ENV, load_inventory
 from serflab.lab.ports import PORT_BASE_ENV
 from serflab.lab.positions import POSITIONS_ENV
 from serflab.lab.supervisor import Supervisor
+from serflab.offload.registry import REGISTRY_ENV
 
 # A runner in the background ignores Ctrl-C and hands that on to every program that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -92,12 +93,13 @@ class Lab:
     @property
     def environment(self) -> dict[str, str]:
         """Return the environment in which `serflab` is about this lab."""
-        positions = self.state_dir.parent / "positions"
+        outside = self.state_dir.parent
         return {
             **os.environ,
             STATE_ENV: str(self.state_dir),
             PORT_BASE_ENV: str(self.port_base),
-            POSITIONS_ENV: str(positions),
+            POSITIONS_ENV: str(outside / "positions"),
+            REGISTRY_ENV: str(outside / "virtual-pods"),
         }
 
     def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

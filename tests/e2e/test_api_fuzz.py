@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from offloading import OffloadApi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 EXAMPLES = 20
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -31,7 +32,10 @@ def real_names(lab: Any, tmp_path: Path) -> Path:
     serf = lab.inventory.serfs[0].name
     info = requests.get(f"{lab.viewer_url}/api/node/{serf}/cluster-info", timeout=20).json()
     pods = [(pod["namespace"], pod["name"]) for pod in info["pods"]][:20]
+    templates = requests.get(f"{lab.viewer_url}/api/workload-templates", timeout=20).json()["templates"]
     dictionaries = {
+        "templates": [template["name"] for template in templates],
+        "virtual_pods": ["vp-001", "vp-002"],
         "serfs": [item.name for item in lab.inventory.serfs],
         "namespaces": sorted({namespace for namespace, _ in pods}),
         "pods": [name for _, name in pods],
@@ -41,16 +45,23 @@ def real_names(lab: Any, tmp_path: Path) -> Path:
     lines += [f"[dictionaries.{name}]\nvalues = {json.dumps(values)}" for name, values in dictionaries.items()]
     lines.append("[parameters]")
     for parameter, dictionary in (
-        ("node", "serfs"), ("namespace", "namespaces"), ("pod", "pods"), ("name", "assets"),
+        ("path.node", "serfs"), ("path.namespace", "namespaces"), ("path.pod", "pods"), ("path.name", "assets"),
+        ("path.template", "templates"), ("path.virtual_pod", "virtual_pods"), ("path.consumer", "serfs"),
+        ("path.provider", "serfs"), ("query.node", "serfs"), ("body.from", "serfs"), ("body.to", "serfs"),
+        ("body.source_node", "serfs"), ("body.dest_node", "serfs"), ("body.workload_template", "templates"),
+        ("body.namespace", "namespaces"), ("body.pod", "pods"),
     ):  # fmt: skip
-        lines.append(f'"path.{parameter}" = {{dictionary = "{dictionary}", probability = 0.5}}')
+        lines.append(f'"{parameter}" = {{dictionary = "{dictionary}", probability = 0.5}}')
+    # Of the series, `from` and `to` are numbers.
+    lines.append('[[operations]]\ninclude-operation-id = "disconnect"\n[operations.parameters]')
+    lines += [f'"query.{end}" = {{dictionary = "serfs", probability = 0.5}}' for end in ("from", "to")]
     file = tmp_path / "schemathesis.toml"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return file
 
 
 @pytest.fixture
-def fuzz(lab: Any, tmp_path: Path, real_names: Path) -> Callable[..., None]:
+def fuzz(lab: Any, tmp_path: Path, real_names: Path) -> Iterator[Callable[..., None]]:
     def run(*options: str) -> None:
         command = [
             SCHEMATHESIS, f"--config-file={real_names}", "run", f"{lab.viewer_url}/api/openapi.json",
@@ -62,7 +73,9 @@ def fuzz(lab: Any, tmp_path: Path, real_names: Path) -> Callable[..., None]:
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    return run
+    yield run
+    # Fuzzing may peer serfs, and move pods between them: all of it is taken back.
+    OffloadApi(lab.viewer_url).clear()
 
 
 def test_no_request_gets_an_answer_that_is_not_documented(fuzz: Callable[..., None]) -> None:

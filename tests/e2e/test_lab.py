@@ -56,7 +56,7 @@ def test_the_lab_is_healthy_and_complete(lab):
         assert serf["version"] == "v1.36.3"
         assert serf["pods"] == {"Running": 80}
         assert serf["target"] == "up"
-    assert status["services"] == {"prometheus": "RUNNING", "viewer": "RUNNING"}
+    assert status["services"] == {"prometheus": "RUNNING", "viewer": "RUNNING", "offload": "RUNNING"}
     assert status["memory"] > 200 * 2**20
 
 
@@ -138,7 +138,7 @@ def test_a_killed_component_comes_back(lab, component):
     wait_for("a healthy lab", lambda: lab.status()["healthy"])
 
 
-@pytest.mark.parametrize("service", ["prometheus", "viewer"])
+@pytest.mark.parametrize("service", ["prometheus", "viewer", "offload"])
 def test_a_killed_service_comes_back(lab, service):
     before = lab.supervisor.state(f"services:{service}").pid
     os.kill(before, signal.SIGKILL)

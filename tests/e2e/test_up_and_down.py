@@ -59,7 +59,7 @@ def test_up_after_the_supervisor_was_killed_heals_the_lab(spare_lab):
 
     done = spare_lab.up("--serfs=1")
 
-    assert "the supervisor of this lab is gone; ending 9 processes that it left" in done.stderr
+    assert "the supervisor of this lab is gone; ending 10 processes that it left" in done.stderr
     assert spare_lab.status()["healthy"]
 
 

@@ -25,7 +25,7 @@ def offload() -> None:
 
 @offload.command()
 def manager() -> int:
-    """Run the lab's offload manager until SIGTERM."""
+    """Run the lab's offload manager until SIGTERM; `serflab up` does."""
     return serve(state_dir(), checkout())
 
 

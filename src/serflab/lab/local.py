@@ -18,6 +18,7 @@ from serflab.lab.loopback import session
 from serflab.lab.ports import LOOPBACK, check_free
 from serflab.lab.processes import end, lab_processes
 from serflab.lab.prometheus import PrometheusFiles
+from serflab.lab.sockets import offload_directory, offload_socket, remove_elsewhere
 from serflab.lab.supervisor import Program, Supervisor
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class LocalRuntime:
             self._side_by_side(f"starting {len(self._serfs)} serfs with their pods", self._start_serf)
             inventory = self._plan.inventory
             inventory.save(self._settings.state_dir)
+            self._start(f"{SERVICES}:offload")
             self._start(f"{SERVICES}:viewer")
             self._side_by_side("starting exporters", LocalSerf.start_exporter)
             self._start_replays()
@@ -99,10 +101,12 @@ class LocalRuntime:
         python = str(self._plan.serfs[0].python)
         app = str(settings.checkout / "flask-app" / "app.py")
         viewer = (python, "-u", app, f"--host={LOOPBACK}", f"--port={settings.viewer_port}")
-        viewer_env = {STATE_ENV: str(settings.state_dir)}
+        offload = (python, "-u", "-m", "serflab", "offload", "manager")
+        lab_env = {STATE_ENV: str(settings.state_dir)}
         return [
             Program(SERVICES, "prometheus", prometheus, logs / "prometheus.log", settings.state_dir),
-            Program(SERVICES, "viewer", viewer, logs / "viewer.log", settings.checkout, viewer_env),
+            Program(SERVICES, "offload", offload, logs / "offload.log", settings.checkout, lab_env),
+            Program(SERVICES, "viewer", viewer, logs / "viewer.log", settings.checkout, lab_env),
         ]
 
     def _check_ports(self, *, was_running: bool) -> None:
@@ -175,9 +179,13 @@ class LocalRuntime:
 
     def _await_services(self, inventory: Inventory) -> None:
         logs = self._settings.state_dir / "logs"
-        checks = {"prometheus": f"{inventory.prometheus}/-/ready", "viewer": f"{inventory.viewer}/api/health"}
+        checks: dict[str, str | Path] = {
+            "prometheus": f"{inventory.prometheus}/-/ready",
+            "viewer": f"{inventory.viewer}/api/health",
+            "offload": offload_socket(self._settings.state_dir),
+        }
         self._watchman.await_ready(
-            [Awaited(f"{SERVICES}:{name}", url, logs / f"{name}.log") for name, url in checks.items()]
+            [Awaited(f"{SERVICES}:{name}", health, logs / f"{name}.log") for name, health in checks.items()]
         )
 
 
@@ -193,6 +201,7 @@ def down(state_dir: Path, *, keep_data: bool) -> int:
     if left:
         numbers = ", ".join(str(process.pid) for process in left)
         raise SerflabError(f"these processes of the lab do not end: {numbers}")
+    remove_elsewhere(offload_socket(state_dir), offload_directory(state_dir))
     state.remove(state_dir, keep_data=keep_data)
     return count
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-TIMEOUT_SECONDS = 15.0
+TIMEOUT_SECONDS = 30.0
 _CHUNK_BYTES = 64 * 1024
 
 
