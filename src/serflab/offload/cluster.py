@@ -54,9 +54,9 @@ _RETRY: Final = RetryPolicy(attempts=2, initial=0.1, longest=0.5, longest_retry_
 class Cluster:
     """Follows one serf until its `run` is cancelled.
 
-    The caches below are None until the custom resources are installed; `synced` tells whether all were read. `client`
-    is None until credentials were read. `on_change` is called for every change, with the cache's name and the object's
-    key; after a new list, for every object that is or was there.
+    The caches below are None until the custom resources are installed; `synced` tells whether all were read, `bare`
+    that there are no custom resources. `client` is None until credentials were read. `on_change` is called for every
+    change, with the cache's name and the object's key; after a new list, for every object that is or was there.
     """
 
     CACHES: Final = (
@@ -68,6 +68,7 @@ class Cluster:
         self.serf = serf
         self.client: ApiClient | None = None
         self.enabled = False
+        self.bare = False
         self.reachable = False
         self.unreachable_since: float | None = time.time()
         self.error = "it was not asked yet"
@@ -95,6 +96,11 @@ class Cluster:
         """Whether all objects were read, and the watches stand as far as is known."""
         caches = [getattr(self, name) for name in self.CACHES]
         return all(cache is not None and cache.synced for cache in caches)
+
+    @property
+    def known(self) -> bool:
+        """Whether it was read what there is of peerings, be it nothing at all."""
+        return self.bare or self.synced
 
     @property
     def current(self) -> bool:
@@ -172,8 +178,11 @@ class Cluster:
         """Hold the caches while the custom resources are there: a serf without a peering costs one idle watch."""
         there = Collection(CRDS, field_selector=f"metadata.name={SHADOW_PODS_CRD}")
         async with WatchCache(client, there, lambda crd: established(crd) or None) as crd:
+            await crd.wait_synced()
             while True:
+                self.bare = not crd.objects
                 await crd.wait_for(lambda: bool(crd.objects))
+                self.bare = False
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(cache.run()) for cache in self._make_caches(client)]
                     self.enabled = True

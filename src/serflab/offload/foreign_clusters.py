@@ -13,6 +13,7 @@ from serflab.offload.faults import reached
 from serflab.offload.names import FOREIGN_CLUSTERS, tenant_namespace
 from serflab.offload.peerings import DENIED, MODULES, has_quota, node_of, peering, role
 from serflab.offload.records import condition
+from serflab.offload.requests import missing_is_fine
 from serflab.offload.writes import apply, delete, holds
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ async def keep_foreign_cluster(fleet: Fleet, here: str, there: str) -> None:
     status = _status(fleet, here, there, before)
     if not holds(before, status):
         reached("connect.foreign-cluster-status")
-        await cluster.connected().patch(f"{path}/status", {"status": status})
+        with missing_is_fine():
+            await cluster.connected().patch(f"{path}/status", {"status": status})
 
 
 async def remove_foreign_cluster(fleet: Fleet, here: str, there: str, *, kept: bool) -> None:

@@ -20,7 +20,7 @@ from serflab.lab.topology import load_topology
 from serflab.offload.cluster import Cluster
 from serflab.offload.fleet import Fleet
 from serflab.offload.ids import Ids
-from serflab.offload.namespaces import reconcile_namespace
+from serflab.offload.namespaces import namespace_keys, reconcile_namespace
 from serflab.offload.peering_controller import peering_keys, reconcile_peering
 from serflab.offload.peerings import peerings
 from serflab.offload.shadow_pods import reconcile_shadow
@@ -114,8 +114,8 @@ class Manager:
         elif kind == "others":
             self._queue.add(("source", name, *key))
         else:
-            if kind == "offloadings":
-                self._queue.add(("namespace", name, key[0], ""))
+            for consumer, namespace in namespace_keys(self.fleet, cluster, kind, key):
+                self._queue.add(("namespace", consumer, namespace, ""))
             for pair in peering_keys(cluster, kind, key):
                 self._queue.add(("peering", *pair, ""))
 
@@ -158,7 +158,7 @@ class Manager:
         for link in peerings(self.fleet):
             self._queue.add(("peering", link.consumer, link.provider, ""))
         for name, cluster in self.fleet.clusters.items():
-            for kind in ("foreign_clusters", "quotas"):
+            for kind in ("foreign_clusters", "quotas", "nodes", "namespaces"):
                 cache = getattr(cluster, kind)
                 for key in list(cache.objects) if cache else ():
                     for pair in peering_keys(cluster, kind, key):

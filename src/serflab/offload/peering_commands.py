@@ -60,7 +60,7 @@ class Ask:
 async def connect(fleet: Fleet, consumer: str, provider: str, ask: Ask) -> tuple[Peering, bool]:
     """Begin a peering, or change what an existing one asks for; return it and whether anything was to be done."""
     require_serfs(fleet, consumer, provider)
-    _require_answer(fleet, consumer)
+    await _require_answer(fleet, consumer)
     cluster = fleet.cluster(consumer)
     async with asyncio.timeout(_PATIENCE_SECONDS * 2):
         await cluster.enable()
@@ -156,7 +156,7 @@ async def _seen(fleet: Fleet, consumer: str, provider: str, there: Callable[[Pee
 async def disconnect(fleet: Fleet, consumer: str, provider: str) -> bool:
     """Begin to remove a peering; return whether there was one."""
     require_serfs(fleet, consumer, provider)
-    _require_answer(fleet, consumer)
+    await _require_answer(fleet, consumer)
     link = peering(fleet, consumer, provider)
     if link is None:
         return bool(remains(fleet, consumer, provider))
@@ -180,7 +180,7 @@ def cascade(fleet: Fleet, consumer: str, provider: str) -> dict[str, Any]:
 
 async def cordon(fleet: Fleet, consumer: str, provider: str, *, cordoned: bool) -> Peering:
     """Keep new pods off the virtual node of a peering, or let them come again."""
-    link = require_node(fleet, consumer, provider)
+    link = await require_node(fleet, consumer, provider)
     if link.draining and not cordoned:
         hint = "uncordon it when it is empty"
         raise Refusal(409, "being_drained", f"the virtual node {provider} of {consumer} is being drained", hint=hint)
@@ -192,7 +192,7 @@ async def cordon(fleet: Fleet, consumer: str, provider: str, *, cordoned: bool) 
 
 async def drain(fleet: Fleet, consumer: str, provider: str) -> None:
     """Begin to empty the virtual node of a peering; new pods are kept off."""
-    link = require_node(fleet, consumer, provider)
+    link = await require_node(fleet, consumer, provider)
     if not link.draining:
         reached("drain.begin")
         await begin_draining(fleet, link)
@@ -222,6 +222,9 @@ def operation(fleet: Fleet, kind: str, consumer: str, provider: str) -> dict[str
 
 def _connecting(fleet: Fleet, consumer: str, provider: str) -> tuple[str, str]:
     link = peering(fleet, consumer, provider)
+    cluster = fleet.cluster(consumer)
+    if link is None and not cluster.known:
+        return "Pending", f"{consumer} was not read yet: {cluster.error or 'a moment'}"
     if link is None:
         return "Failed", f"there is no connection of {consumer} with {provider}"
     if link.removing:
@@ -236,6 +239,9 @@ def _connecting(fleet: Fleet, consumer: str, provider: str) -> tuple[str, str]:
 
 def _disconnecting(fleet: Fleet, consumer: str, provider: str) -> tuple[str, str]:
     link = peering(fleet, consumer, provider)
+    cluster = fleet.cluster(consumer)
+    if link is None and not cluster.known:
+        return "Pending", f"{consumer} was not read yet: {cluster.error or 'a moment'}"
     if link is not None and not link.removing:
         return "Failed", f"{consumer} is connected to {provider}"
     if link is None:
@@ -275,10 +281,16 @@ def require_serfs(fleet: Fleet, *names: str) -> None:
             raise Refusal(404, "unknown_node", f"there is no serf {name!r} in this lab", hint=hint, details=details)
 
 
-def _require_answer(fleet: Fleet, name: str) -> None:
-    if not fleet.reachable(name):
-        message = f"{name} does not answer: {fleet.cluster(name).error}"
-        raise Refusal(503, "cluster_unreachable", message, hint="what is wanted is written down there; try again later")
+async def _require_answer(fleet: Fleet, name: str) -> None:
+    """Wait a moment for a consumer of which nothing was read yet; `Refusal` when it does not answer."""
+    cluster, deadline = fleet.cluster(name), time.monotonic() + _SEEN_SECONDS
+    while not (cluster.reachable and cluster.known):
+        silent = time.time() - (cluster.unreachable_since or time.time())
+        if silent > _SEEN_SECONDS or time.monotonic() > deadline:
+            message = f"{name} does not answer: {cluster.error}"
+            hint = "what is wanted is written down there; try again later"
+            raise Refusal(503, "cluster_unreachable", message, hint=hint)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def require_connection(fleet: Fleet, consumer: str, provider: str) -> Peering:
@@ -291,10 +303,11 @@ def require_connection(fleet: Fleet, consumer: str, provider: str) -> Peering:
     return link
 
 
-def require_node(fleet: Fleet, consumer: str, provider: str) -> Peering:
+async def require_node(fleet: Fleet, consumer: str, provider: str) -> Peering:
     """Return a peering whose virtual node is there; `Refusal` when there is none."""
+    require_serfs(fleet, consumer, provider)
+    await _require_answer(fleet, consumer)
     link = require_connection(fleet, consumer, provider)
-    _require_answer(fleet, consumer)
     if node_of(fleet, consumer, provider) is None:
         message = f"the virtual node {provider} is not in {consumer} yet"
         raise Refusal(409, "not_peered", message, hint="the connection is not established; see what it waits for")

@@ -175,7 +175,7 @@ def peering_keys(cluster: Cluster, kind: str, key: Key) -> Iterable[tuple[str, s
     if kind == "nodes":
         return ((here, name),)
     if kind in {"slices", "virtual_nodes"} and other == name:
-        return ((here, name),)
+        return (here, name), (name, here)
     if kind == "quotas" and other != namespace:
         return ((other, here),)
     return ()

@@ -25,7 +25,7 @@ from serflab.offload.names import (
 )
 from serflab.offload.namespaces import reconcile_namespace
 from serflab.offload.node_drain import let_go
-from serflab.offload.peerings import has_quota, node_of, wants
+from serflab.offload.peerings import has_quota, node_of, peering, wants
 from serflab.offload.twins import remove_twin
 from serflab.offload.virtual_nodes import remove_node, set_unschedulable
 from serflab.offload.virtual_pods import virtual_pods_between
@@ -80,7 +80,10 @@ async def clear_leftovers(fleet: Fleet, consumer: str, provider: str) -> float |
         await let_go(fleet, pods)
         return _WAIT_SECONDS
     await _clear_node(fleet, consumer, provider)
-    kept = wants(fleet, provider, consumer) or has_quota(fleet, provider, consumer)
+    other_way = peering(fleet, provider, consumer)
+    if other_way is not None and other_way.removing:
+        return None  # what the two have in common goes with that one
+    kept = other_way is not None or has_quota(fleet, provider, consumer)
     await remove_foreign_cluster(fleet, consumer, provider, kept=kept)
     again = None if kept else await _remove_tenant(fleet.cluster(consumer), provider)
     if fleet.current(provider) and not await _clear_provider(fleet, consumer, provider):
