@@ -41,6 +41,8 @@ export class GraphPick {
     this.mark();
     // Said once it is in the document, or a screen reader would not hear it.
     words.textContent = `${prompt} Escape cancels.`;
+    // Also where the graph has the focus already: the keyboard begins at the first candidate.
+    this.#cy.container().blur();
     this.#cy.container().focus({ preventScroll: true });
     return { picked, cancel: () => this.#end(null) };
   }
