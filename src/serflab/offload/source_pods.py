@@ -98,8 +98,9 @@ def _may_go(fleet: Fleet, consumer: str, provider: str, body: dict[str, Any]) ->
     link = peering(fleet, consumer, provider)
     if link is None or link.removing or not link.established:
         raise SerflabError(f"the peering of {consumer} with {provider} is not established")
-    namespace = twin(fleet, consumer, provider, body["metadata"]["namespace"])
-    reason = refusal(fleet, consumer, provider, body["spec"])
+    own, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    namespace = twin(fleet, consumer, provider, own)
+    reason = refusal(fleet, consumer, provider, body["spec"], f"{own}/{name}")
     if reason:
         raise SerflabError(reason)
     return namespace

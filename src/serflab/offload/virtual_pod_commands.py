@@ -108,7 +108,8 @@ async def offload(fleet: Fleet, source: str, namespace: str, name: str, destinat
     _require_offloadable(fleet, local, source, where)
     workload = await _played(fleet, source, namespace, name)
     spec = home_pod(local)["spec"]
-    reason = refusal(fleet, source, destination, spec) or _no_room(fleet, source, destination, spec)
+    pod = f"{namespace}/{name}"
+    reason = refusal(fleet, source, destination, spec, pod) or _no_room(fleet, source, destination, spec)
     if reason:
         raise Refusal(409, "no_room", reason, hint="ask for a larger slice, or bring other pods back first")
     await ensure_offloading(fleet, source, namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 
 from serflab.offload.crds import names
@@ -17,11 +18,11 @@ _OTHER_KINDS = ["nodes", "namespaces", "pods", "leases", "mutatingadmissionpolic
 
 
 @contextlib.asynccontextmanager
-async def managing(serfs):
+async def managing(serfs, topology=None):
     """Run a manager of these serfs, which all answer from the start."""
     manager = Manager(None)
     task = asyncio.create_task(manager.run())
-    manager.follow([serf.entry for serf in serfs], serfs.topology)
+    manager.follow([serf.entry for serf in serfs], topology or serfs.topology)
     try:
         await until(lambda: task.done() or all(c.reachable for c in manager.fleet.clusters.values()), "serfs answer")
         manager.ended = task.done
@@ -69,6 +70,19 @@ async def is_over(fleet, kind, consumer, provider, state="Succeeded"):
     await until(
         lambda: operation(fleet, kind, consumer, provider)["state"] == state, f"{kind} {consumer} {provider}: {state}"
     )
+
+
+async def offloaded(serf, namespace, phase="Ready", **spec):
+    """Make a NamespaceOffloading as people do, and wait until it has come to that phase."""
+    body = {
+        "apiVersion": "offloading.liqo.io/v1beta1",
+        "kind": "NamespaceOffloading",
+        "metadata": {"name": "offloading", "namespace": namespace},
+        "spec": spec,
+    }
+    serf.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    path = ("get", "nso", "offloading", "-n", namespace, "-o", "jsonpath={.status.offloadingPhase}")
+    await told(serf, *path, wanted=lambda text: text == phase)
 
 
 def objects(serf):
