@@ -5,12 +5,15 @@ What is wanted is the ResourceSlice in the consumer: who makes it begins a peeri
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from serflab.offload.modules import module_document
 from serflab.offload.names import DRAIN, QUOTA_MODE, quota_name, tenant_namespace
 from serflab.offload.records import condition, epoch
+from serflab.offload.virtual_pod_documents import RUNNING
+from serflab.offload.virtual_pod_documents import state as pod_state
 from serflab.offload.virtual_pods import virtual_pods
 from serflab.traces.quantity import parse_cpu, parse_memory
 
@@ -149,7 +152,8 @@ def connection(fleet: Fleet, link: Peering, pods: Iterable[VirtualPod] | None = 
     state = _state(fleet, link, modules)
     way = fleet.route(link.consumer, link.provider)
     pods = list(pods)
-    running = sum(1 for pod in pods if pod.source and pod.source.phase == "Running" and pod.source.ready)
+    now = time.time()
+    running = sum(1 for pod in pods if pod_state(fleet, pod, now)[0] == RUNNING)
     message = link.message
     if link.removing and not message:
         message = f"{len(pods)} virtual pods are left" if pods else "cleaning up"

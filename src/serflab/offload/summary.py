@@ -33,7 +33,7 @@ def summary(manager: Manager) -> dict[str, Any]:
             transfers.append(entry)
     connections = []
     for link_ in peerings(fleet):
-        told, between = connection(fleet, link_), (link_.consumer, link_.provider)
+        told, between = connection(fleet, link_, ()), (link_.consumer, link_.provider)
         node = told["virtual_node"] or {}
         connections.append({
             "from": link_.consumer,
