@@ -59,14 +59,14 @@ def _show_list(found: list[dict[str, Any]]) -> None:
             if summary
             else ("-", "-")
         )
-        rows.append((item["name"], str(item["points"]), *figures, item["problem"] or item["description"]))
-    print_table(("NAME", "POINTS", "CPU m (MEAN/MAX)", "MEMORY Mi (MAX)", ""), rows)
+        size = f"{item['image_mib']:g}"
+        rows.append((item["name"], str(item["points"]), size, *figures, item["problem"] or item["description"]))
+    print_table(("NAME", "POINTS", "IMAGE MiB", "CPU m (MEAN/MAX)", "MEMORY Mi (MAX)", ""), rows)
 
 
 def _show_one(template: dict[str, Any]) -> None:
-    image = template.get("image_mib")
     click.echo(f"{template['name']}: {template['description'] or 'no description'}")
-    click.echo(f"{template['points']} points{f', image of {image:g} MiB' if image else ''}")
+    click.echo(f"{template['points']} points, image of {template['image_mib']:g} MiB")
     bars = _BARS if _can_print(_BARS) else _BARS_IN_ASCII
     for metric in METRICS:
         values = template["series"][metric]

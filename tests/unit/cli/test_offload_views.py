@@ -80,9 +80,10 @@ class TestShow:
 class TestTemplates:
     def test_the_table_has_broken_ones_with_their_problem(self, offload, viewer):
         broken = {"name": "mine", "points": 0, "description": "", "summary": None, "problem": "$.time_series: missing"}
+        broken["image_mib"] = 0
         viewer.answers["GET", "/api/workload-templates"] = 200, {"templates": [{**TEMPLATE, "problem": ""}, broken]}
         _, *rows = [" ".join(line.split()) for line in offload("templates").out.splitlines()]
-        assert rows == ["burst 4 2/3 3 short peaks", "mine 0 - - $.time_series: missing"]
+        assert rows == ["burst 4 240 2/3 3 short peaks", "mine 0 0 - - $.time_series: missing"]
 
     def test_one_with_its_curves(self, offload, viewer):
         viewer.answers["GET", "/api/workload-templates/burst"] = 200, TEMPLATE
