@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from serflab.cli.offload_names import serf_names
+from serflab.cli.offload_options import command_line
 from serflab.cli.viewer_client import RefusalError, ViewerClient, path
 from serflab.errors import SerflabError
 from serflab.traces.report import did_you_mean
@@ -48,7 +51,8 @@ def established(client: ViewerClient, source: str, target: str) -> Json:
     must_be_serfs(client, source, target)
     found = connection_between(client, source, target)
     if found is None:
-        raise SerflabError(f"{source} is not connected to {target}", hint=f"first: connect {source} {target}")
+        hint = f"`{command_line(click.get_current_context(), 'connect', source, target)}` connects them"
+        raise SerflabError(f"{source} is not connected to {target}", hint=hint)
     if found["state"] != "Established":
         raise SerflabError(f"the connection from {source} to {target} is {found['state']}: {found['message']}")
     return found
