@@ -31,7 +31,7 @@ from serflab.offload.peerings import ERROR, ESTABLISHED, Peering, connection, no
 from serflab.offload.refusal import Refusal
 from serflab.offload.release import action
 from serflab.offload.requests import missing_is_fine
-from serflab.offload.slices import DEFAULTS, asked
+from serflab.offload.slices import DEFAULTS, asked, is_settled
 from serflab.offload.virtual_nodes import set_unschedulable
 from serflab.offload.virtual_pods import virtual_pods_between
 from serflab.offload.writes import delete
@@ -231,9 +231,11 @@ def _connecting(fleet: Fleet, consumer: str, provider: str) -> tuple[str, str]:
         return "Failed", f"the connection of {consumer} with {provider} is being removed"
     told = connection(fleet, link, ())
     if told["state"] == ESTABLISHED:
-        return "Succeeded", f"{consumer} is connected to {provider}"
-    if told["state"] == ERROR and link.message and fleet.reachable(provider):
+        if is_settled(link.slice):
+            return "Succeeded", f"{consumer} is connected to {provider}"
+    elif told["state"] == ERROR and link.message and fleet.reachable(provider):
         return "Failed", link.message
+    # Also an established one whose provider has yet to answer to a changed request.
     return ("Running" if link.accepted else "Pending"), link.message
 
 
