@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EXAMPLES = 20
-SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+SCHEMATHESIS = (sys.executable, "-m", "schemathesis.cli")
 # Which of its own checks do not fit: a serf that is not up is a 503, a range that goes backwards a 400, both documented
 # (api_fuzz_checks looks at them instead).
 REPLACED = "not_a_server_error,positive_data_acceptance"
@@ -64,7 +64,7 @@ def real_names(lab: Any, tmp_path: Path) -> Path:
 def fuzz(lab: Any, tmp_path: Path, real_names: Path) -> Iterator[Callable[..., None]]:
     def run(*options: str) -> None:
         command = [
-            SCHEMATHESIS, f"--config-file={real_names}", "run", f"{lab.viewer_url}/api/openapi.json",
+            *SCHEMATHESIS, f"--config-file={real_names}", "run", f"{lab.viewer_url}/api/openapi.json",
             "--phases=examples,coverage,fuzzing", f"--max-examples={EXAMPLES}", "--generation-deterministic",
             f"--exclude-checks={REPLACED}", "--continue-on-failure", "--warnings=off", "--no-color", *options,
         ]  # fmt: skip

@@ -81,6 +81,7 @@ def test_a_peering_and_a_virtual_pod_from_their_beginning_to_their_end(
     info = api.get("/liqo-info", node="serf1")
     described(info, "get", "/api/liqo-info")
     assert [item["clusterID"] for item in info["peerings"]] == ["serf2"]
+    described(api.get("/liqo-info", node="serf2"), "get", "/api/liqo-info")
 
     identity = api.create("serf1", "serf2", name="visitor")
     pods = api.get("/virtual-pods", source_node="serf1", status="Running")
@@ -169,42 +170,6 @@ def test_cordon_and_drain(api: OffloadApi) -> None:
     assert api.get("/virtual-pods")["virtual_pods"] == []
     freed = api.call("POST", "/liqo-connections/serf1/serf2/uncordon")
     assert (freed.status_code, freed.json()["connection"]["virtual_node"]["cordoned"]) == (200, False)
-
-
-@pytest.fixture
-def taken(api: OffloadApi) -> str:
-    """The id of a virtual pod whose name is `taken`."""
-    api.connect("serf1", "serf2")
-    return api.create("serf1", "serf2", name="taken")
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "status", "code"),
-    [
-        ("/virtual-pods/create", {"dest_node": "serf1"}, 409, "not_peered"),
-        ("/virtual-pods/create", {"source_node": "serf9"}, 404, "unknown_node"),
-        ("/virtual-pods/create", {"workload_template": "nonesuch"}, 404, "unknown_template"),
-        ("/virtual-pods/create", {"namespace": "nowhere"}, 404, "unknown_namespace"),
-        ("/virtual-pods/create", {"name": "taken"}, 409, "name_taken"),
-        ("/virtual-pods/create", {"interval": 0}, 400, "bad_parameter"),
-        ("/virtual-pods/vp-001/bring-back", None, 409, "not_offloaded"),
-        ("/virtual-pods/vp-999999/bring-back", None, 404, "unknown_virtual_pod"),
-        ("/liqo-connections/serf2/serf1/cordon", None, 404, "unknown_connection"),
-        ("/liqo-connections", {"from": "serf1", "to": "serf9"}, 404, "unknown_node"),
-        ("/liqo-connections", {"from": "serf1", "to": "serf1"}, 400, "bad_parameter"),
-    ],
-)
-def test_what_cannot_be_is_refused_in_words(  # noqa: PLR0917 - the table's columns
-    api: OffloadApi, taken: str, path: str, body: Any, status: int, code: str
-) -> None:
-    if path.endswith("create"):
-        body = {"source_node": "serf1", "dest_node": "serf2", "workload_template": "idle", "interval": 2, **body}
-        body = {**body, "source_node": "serf2"} if body["dest_node"] == "serf1" else body
-    answer = api.call("POST", path.replace("vp-001", taken), body)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["status"], error["code"]) == (status, status, code)
-    assert error["message"]
-    assert set(error) == {"status", "code", "message", "hint", "details"}
 
 
 @pytest.mark.parametrize("path", ["/virtual-pods/vp-999999", "/operations/create.vp-999999", "/operations/x.y"])
