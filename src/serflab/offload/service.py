@@ -22,7 +22,7 @@ from serflab.offload.operations import OVER, operation, under_way
 from serflab.offload.registry import keep_written, last_id, registry_directory
 from serflab.offload.rest import answer, errors
 from serflab.offload.socket import socket_path
-from serflab.offload.summary import summary
+from serflab.offload.summary import Summaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,15 +98,16 @@ async def _serve(state_dir: Path, checkout: Path) -> None:
 
 def application(manager: Manager) -> web.Application:
     """Return what answers the calls."""
-    fleet = manager.fleet
+    fleet, summaries = manager.fleet, Summaries(manager)
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def show_summary(request: web.Request) -> web.Response:
-        tag = f'"{manager.started}-{manager.changes}"'
-        document = summary(manager)
-        if not document["transfers"] and request.headers.get("If-None-Match") == tag:
+        document, tag = summaries.now()
+        if not tag:
+            return answer(document)
+        if request.headers.get("If-None-Match") == tag:
             return web.Response(status=304, headers={"ETag": tag})
         return answer(document, ETag=tag)
 

@@ -18,6 +18,24 @@ if TYPE_CHECKING:
 MOST_TRANSFERS = 50
 
 
+class Summaries:
+    """Gives the summary, and makes it anew only after a change in the clusters or while a transfer lasts.
+
+    It is asked for every second, and there may be ten thousand virtual pods.
+    """
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._kept: dict[str, Any] = {}
+
+    def now(self) -> tuple[dict[str, Any], str]:
+        """Return the summary and its entity tag, which is empty while a transfer lasts: then it changes by itself."""
+        version = _version(self._manager)
+        if self._kept.get("version") != version or self._kept["transfers"]:
+            self._kept = summary(self._manager)
+        return self._kept, "" if self._kept["transfers"] else f'"{version}"'
+
+
 def summary(manager: Manager) -> dict[str, Any]:
     """Return the `offload` object of the overview (docs/api.md)."""
     fleet, now = manager.fleet, time.time()
@@ -50,8 +68,12 @@ def summary(manager: Manager) -> dict[str, Any]:
         "connections": connections,
         "transfers": transfers,
         "virtual_pods": {"running": running.total(), "total": total.total()},
-        "version": f"{manager.started}-{manager.changes}",
+        "version": _version(manager),
     }
+
+
+def _version(manager: Manager) -> str:
+    return f"{manager.started}-{manager.changes}"
 
 
 def _transfer(pod: VirtualPod, now: float) -> dict[str, Any] | None:
