@@ -13,6 +13,8 @@ export class ApiError extends Error {
   }
 }
 
+const silent = () => new ApiError({ message: "The viewer does not answer.", hint: "`serflab status` shows whether it runs." });
+
 /**
  * Asks the viewer and returns the JSON of its answer, null for one without content (204, 304). Rejects with an `ApiError`,
  * or with the browser's own AbortError when `signal` is aborted.
@@ -33,11 +35,14 @@ async function request(method, path, { parameters = {}, headers = {}, body, sign
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiError({ message: "The viewer does not answer.", hint: "`serflab status` shows whether it runs." });
+    throw silent();
   }
   if (response.status === 204 || response.status === 304) return null;
   const answer = await response.json().catch(() => null);
   if (response.ok && answer !== null) return answer;
+  signal?.throwIfAborted();
+  // An answer that has begun and does not come to its end.
+  if (timeout.aborted) throw silent();
   throw new ApiError(answer?.error ?? { status: response.status, code: "fault", message: `The viewer answered ${response.status}.` });
 }
 

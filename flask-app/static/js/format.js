@@ -71,10 +71,11 @@ export function age(timestamp, now = Date.now()) {
   return seconds < 172800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} d`;
 }
 
-/** A text of the API as a sentence, "" for none: "no such pod" → "No such pod.". */
+/** A text of the API as a sentence, "" for none: "no such pod" → "No such pod."; "vp-001 runs" begins with a name, which stays. */
 export function sentence(text) {
   if (!text) return "";
-  return `${text[0].toUpperCase()}${text.slice(1)}${/[.?!…]$/.test(text) ? "" : "."}`;
+  const begun = text.replace(/^[a-z]+(?=[ ,])/, (word) => `${word[0].toUpperCase()}${word.slice(1)}`);
+  return `${begun}${/[.?!…]$/.test(begun) ? "" : "."}`;
 }
 
 export { MISSING };

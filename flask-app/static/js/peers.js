@@ -16,7 +16,8 @@ export function peeringNote(topology, source, dest) {
   if (!peering) return "";
   if (!peering.ready) return "its virtual node is not ready";
   if (peering.cordoned) return "cordoned: it takes no new pods";
-  return peering.running > 0 ? `${peering.running.toLocaleString("en")} virtual pods run there` : "";
+  if (peering.running === 0) return "";
+  return peering.running === 1 ? "1 virtual pod runs there" : `${peering.running.toLocaleString("en")} virtual pods run there`;
 }
 
 /** The namespaces of a serf in which pods of users are, `default` first. */

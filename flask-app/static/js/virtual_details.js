@@ -126,7 +126,7 @@ export class VirtualDetails {
       ["Source", serf(pod.source_node)],
       ["Pod there", chart(pod.source_node, pod.namespace, pod.source_pod_name)],
       ["Destination", serf(pod.dest_node)],
-      ["Pod there", pod.dest_pod_name ? chart(pod.dest_node, pod.dest_namespace, pod.dest_pod_name) : null],
+      ["Pod there", pod.dest_namespace ? chart(pod.dest_node, pod.dest_namespace, pod.dest_pod_name) : null],
       ["Origin", originText(pod.origin)],
       ["Load", loadName(pod)],
       ["Interval", `${pod.interval} s a point${pod.loop ? ", then from the start" : ", the last one stays"}`],

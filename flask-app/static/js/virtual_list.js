@@ -4,8 +4,9 @@ import { list } from "./liqo.js";
 
 const SOONEST_MS = 1000;
 const AGAIN_MS = 4000;
-// A list of 10,000 takes a while: the page spends at most a fifth of its time on it.
+// A list of 10,000 takes a while: the page spends at most a fifth of its time on it, and never waits longer than this.
 const REST = 4;
+const LONGEST_MS = 10000;
 
 export class VirtualPodList {
   #watched = false;
@@ -53,20 +54,20 @@ export class VirtualPodList {
   async #ask() {
     this.#asking = true;
     const [version, began] = [this.#version, performance.now()];
-    let wait = SOONEST_MS;
+    let wait = AGAIN_MS;
     try {
       this.pods = await list();
       this.error = null;
       this.#known = version;
+      wait = Math.min(LONGEST_MS, Math.max(SOONEST_MS, REST * (performance.now() - began)));
     } catch (error) {
       this.error = error;
-      wait = AGAIN_MS;
     }
     this.#asking = false;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#look();
-    }, Math.max(wait, REST * (performance.now() - began)));
+    }, wait);
     this.#onChange();
   }
 }

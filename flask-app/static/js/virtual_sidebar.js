@@ -24,6 +24,8 @@ export class VirtualSidebar {
   #table;
   #details;
   #count = h("span", { class: "muted" });
+  // Where pods can go is known with the first overview.
+  #create = h("button", { type: "button", class: "button primary", disabled: true }, "Create Pod …");
   #away = h("p", { class: "notice warning", role: "status", hidden: true });
   #problem = new Problem();
   #loading = skeleton(8);
@@ -48,7 +50,7 @@ export class VirtualSidebar {
     this.#list = h("div", { class: "stack virtual-all" }, this.#problem.element, this.#loading, this.#empty, this.#table.element);
     this.#element.append(
       h("header", { class: "sidebar-head" }, h("h2", {}, "Virtual pods ", this.#count),
-        h("button", { type: "button", class: "button primary", onclick: () => onCreate() }, "Create Pod …"),
+        this.#create,
         h("button", { type: "button", class: "icon-button", "aria-label": "Close the virtual pods", onclick: () => onChange(null) }, "✕")),
       this.#away, h("div", { class: "sidebar-body" }, this.#list, this.#details.element));
     this.#table.element.hidden = true;
@@ -58,6 +60,7 @@ export class VirtualSidebar {
       onChange(this.#shown === ALL ? null : ALL);
     });
     this.#button.addEventListener("click", () => this.toggle());
+    this.#create.addEventListener("click", () => onCreate());
   }
 
   toggle() {
@@ -88,6 +91,7 @@ export class VirtualSidebar {
     setText(byId("virtual-count"), pods.total > 0 ? count(pods.total) : "");
     this.#button.title = `${count(pods.running)} of ${count(pods.total)} virtual pods are running`;
     setText(this.#count, pods.total > 0 ? `${count(pods.running)} of ${count(pods.total)} running` : "");
+    this.#create.disabled = false;
     this.#away.hidden = available;
     setText(this.#away, available ? "" : `Virtual pods cannot be changed now. ${sentence(message) || "The lab has no offload manager: `serflab up` starts it."}`);
     this.#connected = connections.length > 0;
