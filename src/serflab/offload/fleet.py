@@ -24,13 +24,14 @@ class Fleet:
     """The clusters by name, the topology that links them (None while its file cannot be used) and the checkout.
 
     `shadows_of` tells for each pod of a consumer, `(consumer, namespace, name)`, which ShadowPods there are of it, as
-    `(provider, (namespace, name))`: one, but for moments.
+    `(provider, (namespace, name))`: one, but for moments. `leaving` are pods just being sent on their way.
     """
 
     checkout: Path
     ids: Ids
     clusters: dict[str, Cluster] = field(default_factory=dict)
     topology: Topology | None = None
+    leaving: set[tuple[str, str, str]] = field(default_factory=set)
     shadows_of: dict[tuple[str, str, str], set[tuple[str, Key]]] = field(default_factory=dict)
 
     def cluster(self, name: str) -> Cluster:
@@ -43,6 +44,11 @@ class Fleet:
     def client(self, name: str) -> ApiClient:
         """Return the client of that cluster; `SerflabError` while it cannot be reached."""
         return self.cluster(name).connected()
+
+    @property
+    def unread(self) -> list[str]:
+        """Return the clusters of which it is not known yet what they hold of peerings and virtual pods."""
+        return [name for name, cluster in self.clusters.items() if not cluster.known]
 
     def reachable(self, name: str) -> bool:
         """Whether there is such a cluster and it answers."""

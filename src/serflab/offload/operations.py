@@ -17,7 +17,7 @@ from serflab.offload.refusal import Refusal
 from serflab.offload.release import BRING_BACK
 from serflab.offload.transfer import HOME, OUT
 from serflab.offload.virtual_pod_commands import find
-from serflab.offload.virtual_pod_documents import DELETING, FAILED, RUNNING, SUCCEEDED, TRANSFERRING, state
+from serflab.offload.virtual_pod_documents import DELETING, FAILED, PENDING, RUNNING, SUCCEEDED, TRANSFERRING, state
 from serflab.offload.virtual_pods import virtual_pods
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def under_way(fleet: Fleet) -> list[dict[str, Any]]:
 def of_pod(fleet: Fleet, kind: str, target: str, pod: VirtualPod | None) -> dict[str, Any]:
     """Return an operation on a virtual pod; `pod` is None when it is not, or no longer, there."""
     now = time.time()
-    status, reason, message = state(fleet, pod, now) if pod else (SUCCEEDED, "", "")
+    status, reason, message = state(fleet, pod, now) if pod else _without_pod(fleet)
     transfer = pod.shadow.transfer if pod and pod.shadow and status == TRANSFERRING else None
-    told = _state(kind, pod, status)
+    told = _state(kind, pod, status) if pod else status
     if reason == ABORTED:
         told = FAILED
     progress = 1.0 if told == SUCCEEDED else None
@@ -75,9 +75,14 @@ def of_pod(fleet: Fleet, kind: str, target: str, pod: VirtualPod | None) -> dict
     }
 
 
-def _state(kind: str, pod: VirtualPod | None, status: str) -> str:
-    if pod is None:
-        return SUCCEEDED
+def _without_pod(fleet: Fleet) -> tuple[str, str, str]:
+    """Return what is to be said of a pod that is nowhere: it is gone, unless some serf was not read yet."""
+    if fleet.unread:
+        return PENDING, "", f"not read yet: {', '.join(fleet.unread)}"
+    return SUCCEEDED, "", ""
+
+
+def _state(kind: str, pod: VirtualPod, status: str) -> str:
     if kind == DELETE:
         return RUNNING
     if kind == BRING_BACK:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from serflab.traces.model import Series
 
 _SEEN_SECONDS = 5.0
+_SOON_SECONDS = 0.2
 _MIB = 1024 * 1024
 
 
@@ -100,19 +101,30 @@ async def create(fleet: Fleet, wanted: Creation) -> VirtualPod:
 async def offload(fleet: Fleet, source: str, namespace: str, name: str, destination: str) -> VirtualPod:
     """Begin to offload an emulated pod that runs; `Refusal` when it cannot be."""
     _require_peering(fleet, source, destination)
-    client = fleet.client(source)
-    local = await get_or_none(client, pod_path(namespace, name))
-    where = f"{source} {namespace}/{name}"
+    key = source, namespace, name
+    if key in fleet.leaving:
+        raise Refusal(409, "already_offloaded", f"{source} {namespace}/{name} is on its way already")
+    # Until its ShadowPod is in sight, nobody else may send the same pod somewhere.
+    fleet.leaving.add(key)
+    try:
+        return await _offload(fleet, key, destination)
+    finally:
+        fleet.leaving.discard(key)
+
+
+async def _offload(fleet: Fleet, key: tuple[str, str, str], destination: str) -> VirtualPod:
+    source, namespace, name = key
+    local = await get_or_none(fleet.client(source), pod_path(namespace, name))
     if local is None:
         raise Refusal(404, "unknown_pod", f"there is no pod {namespace}/{name} in {source}")
-    _require_offloadable(fleet, local, source, where)
+    _require_offloadable(fleet, local, source, f"{source} {namespace}/{name}")
     workload = await _played(fleet, source, namespace, name)
     spec = home_pod(local)["spec"]
-    pod = f"{namespace}/{name}"
-    reason = refusal(fleet, source, destination, spec, pod) or _no_room(fleet, source, destination, spec)
+    reason = refusal(fleet, source, destination, spec, f"{namespace}/{name}") or _no_room(
+        fleet, source, destination, spec
+    )
     if reason:
         raise Refusal(409, "no_room", reason, hint="ask for a larger slice, or bring other pods back first")
-    await ensure_offloading(fleet, source, namespace)
     identity = Identity(
         id=fleet.ids.take(),
         consumer=source,
@@ -122,20 +134,34 @@ async def offload(fleet: Fleet, source: str, namespace: str, name: str, destinat
         kind=OFFLOADED,
         bytes=round(workload.series.memory[_index(workload)] * _MIB),
     )
-    transfer = transfer_between(fleet, source, destination, identity.bytes, OUT)
-    home = orjson.dumps(home_pod(local)).decode()
-    state = ShadowState(local["metadata"]["uid"], workload, transfer, OUT, home)
-    twin_namespace = await _twin(fleet, source, destination, namespace)
-    body = shadow_pod(identity, twin_namespace, spec, local["metadata"].get("labels") or {}, state)
-    reached("offload.shadow-pod")
-    try:
-        await fleet.client(destination).create(namespaced(SHADOW_PODS_PATH, twin_namespace), body)
-    except ApiError as error:
-        if error.status == 409:
-            message = f"{where} is on its way to {destination} already"
-            raise Refusal(409, "already_offloaded", message) from error
-        raise
+    await _begin_to_leave(fleet, identity, local, workload)
     return await _seen(fleet, identity.id)
+
+
+async def _begin_to_leave(fleet: Fleet, identity: Identity, local: dict[str, Any], workload: Workload) -> None:
+    """Make the ShadowPod that sends a local pod on its way."""
+    deadline = time.monotonic() + _SEEN_SECONDS
+    while True:
+        await ensure_offloading(fleet, identity.consumer, identity.namespace)
+        namespace = await _twin(fleet, identity.consumer, identity.provider, identity.namespace)
+        transfer = transfer_between(fleet, identity.consumer, identity.provider, identity.bytes, OUT)
+        home = home_pod(local)
+        state = ShadowState(local["metadata"]["uid"], workload, transfer, OUT, orjson.dumps(home).decode())
+        body = shadow_pod(identity, namespace, home["spec"], local["metadata"].get("labels") or {}, state)
+        reached("offload.shadow-pod")
+        try:
+            await fleet.client(identity.provider).create(namespaced(SHADOW_PODS_PATH, namespace), body)
+        except ApiError as error:
+            if error.status == 409:
+                where = f"{identity.namespace}/{identity.name}"
+                message = f"{identity.provider} has a ShadowPod {where} of {identity.consumer} already"
+                raise Refusal(409, "already_offloaded", message) from error
+            # The twin that was found was just on its way out; the next one is made at once.
+            if error.status not in {403, 404} or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(_SOON_SECONDS)
+        else:
+            return
 
 
 async def return_home(fleet: Fleet, identifier: str) -> VirtualPod:
@@ -154,10 +180,16 @@ async def return_home(fleet: Fleet, identifier: str) -> VirtualPod:
 
 
 async def remove(fleet: Fleet, identifier: str) -> VirtualPod | None:
-    """Begin to delete a virtual pod, and return it as it was; None when there is none."""
+    """Begin to delete a virtual pod, and return it as it was; None when there is none.
+
+    `Refusal` while that cannot be told, because some serf was not read yet.
+    """
     pod = find(fleet, identifier)
     if pod is not None:
         await delete(fleet, pod)
+    elif fleet.unread:
+        message = f"it is not known yet what there is in {', '.join(fleet.unread)}"
+        raise Refusal(503, "cluster_unreachable", message, hint="try again in a moment")
     return pod
 
 

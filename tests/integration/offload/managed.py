@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import concurrent.futures
 import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bare_serfs import CHECKOUT
-from serflab.offload import faults
+from serflab.offload import faults, namespaces
 from serflab.offload.manager import Manager
 from serflab.offload.peering_commands import Ask, connect
 from serflab.offload.peerings import peering
@@ -57,6 +57,8 @@ class Managed:
         `away`: some serf does not answer, so that it is not waited for.
         """
         assert self._thread is None
+        # What is not used any more goes soon, so that tests need not wait for it.
+        namespaces.GRACE_SECONDS = 3.0
         self._killed.clear()
         faults.on_reached(lambda name: self._at(name, kill_at))
         ready = threading.Event()
@@ -64,7 +66,7 @@ class Managed:
         self._thread.start()
         assert ready.wait(PATIENCE)
         if not away:
-            eventually(lambda: all(self.fleet.reachable(serf.name) for serf in self.serfs), "the serfs answer")
+            eventually(lambda: self.fleet.clusters and not self.fleet.unread, "the serfs were read")
         return self.manager
 
     def _at(self, name: str, kill_at: str) -> None:
@@ -112,7 +114,12 @@ class Managed:
             except Killed:
                 return None
 
-        return asyncio.run_coroutine_threadsafe(guarded(), self._loop).result(PATIENCE)
+        try:
+            return asyncio.run_coroutine_threadsafe(guarded(), self._loop).result(PATIENCE)
+        except concurrent.futures.CancelledError:
+            # The manager died while it answered.
+            assert self._killed.is_set()
+            return None
 
     def wait_killed(self) -> None:
         """Wait for the end at the fault point."""
@@ -123,7 +130,8 @@ class Managed:
         """End the manager without a word to anybody."""
         if self._thread is None:
             return
-        self._loop.call_soon_threadsafe(self._stop.set)
+        if not self._loop.is_closed() and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._killed.set()
         self._join()
 
@@ -133,6 +141,11 @@ class Managed:
         self._last = self.manager.fleet.ids.last
         self._thread = None
         faults.on_reached(None)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it was started and not ended since."""
+        return self._thread is not None and not self._killed.is_set()
 
     # --- what is asked of it ---
 
@@ -176,14 +189,3 @@ def managed(serfs: BareSerfs):
         yield made
     finally:
         made.stop()
-
-
-def objects_of(serf) -> set[str]:
-    """Return every object of a serf that a virtual pod may have to do with, as `resource/namespace/name`."""
-    resources = serf.kubectl("api-resources", "--verbs=list", "-o", "name").split()
-    left_out = {"events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses"}
-    listed = ",".join(name for name in resources if name not in left_out and "metrics.k8s.io" not in name)
-    found = json.loads(serf.kubectl("get", listed, "-A", "-o", "json"))
-    return {
-        f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}" for item in found["items"]
-    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from fleet_sweep import sweep
 from hypothesis import HealthCheck, settings
@@ -16,12 +14,14 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from local_pods import make_local_pods, mark_replay
+from local_pods import listed, make_local_pods, mark_replay
 from managed import Managed, eventually
 from test_virtual_pods import creation
 from test_virtual_pods_after_crashes import BRING_BACK, CREATE, DELETE, OFFLOAD
 
+from serflab.emulation.names import PODS_PATH, SHADOW_PODS_PATH
 from serflab.offload import virtual_pod_commands as commands
+from serflab.offload.names import SLICES
 from serflab.offload.peering_commands import disconnect
 from serflab.offload.refusal import Refusal
 
@@ -123,7 +123,7 @@ class Events(RuleBasedStateMachine):
         shadows = [
             item["metadata"]["labels"]["emulation.liqo.k8s.io/virtual-pod-id"]
             for serf in self.serfs
-            for item in _listed(serf, "shadowpods.offloading.liqo.io")
+            for item in listed(serf, SHADOW_PODS_PATH)
         ]
         wrong = []
         if sorted(remotes) != sorted(sources):
@@ -134,7 +134,7 @@ class Events(RuleBasedStateMachine):
             if pod["status"].get("phase") != "Running":
                 wrong.append(f"{key} is {pod['status'].get('phase')}")
         there = {
-            (pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in _listed(self.serfs["serf1"], "pods")
+            (pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in listed(self.serfs["serf1"], PODS_PATH)
         }
         return wrong + [f"{key} is nowhere" for key in self.local if key not in there]
 
@@ -142,18 +142,12 @@ class Events(RuleBasedStateMachine):
         return [
             pod
             for serf in self.serfs
-            for pod in _listed(serf, "pods")
+            for pod in listed(serf, PODS_PATH)
             if pod["metadata"].get("annotations", {}).get("emulation.liqo.k8s.io/role") == role
         ]
 
     def slices(self, pair):
-        listed = _listed(self.serfs[pair[0]], "resourceslices.authentication.liqo.io")
-        return [item for item in listed if item["metadata"]["name"] == pair[1]]
-
-
-def _listed(serf, resource):
-    found = serf.kubectl("get", resource, "-A", "-o", "json", check=False)
-    return json.loads(found)["items"] if found else []
+        return [item for item in listed(self.serfs[pair[0]], SLICES) if item["metadata"]["name"] == pair[1]]
 
 
 @pytest.mark.usefixtures("fleet_serfs")

@@ -5,22 +5,55 @@ from __future__ import annotations
 import json
 
 import pytest
-from local_pods import make_local_pods, mark_replay, pod_of, pods_in
-from managed import eventually, managed, objects_of
+from fleet_sweep import objects_of, sweep
+from local_pods import listed, make_local_pods, mark_replay, pod_of, pods_in
+from managed import eventually, managed
 
-from serflab.emulation.names import VIRTUAL, VIRTUAL_PREFIX
+from serflab.emulation.names import NAMESPACES_PATH, SHADOW_PODS_PATH, VIRTUAL, VIRTUAL_PREFIX
 from serflab.emulation.workload import read_workload
 from serflab.offload import virtual_pod_commands as commands
 from serflab.offload.names import NOT_ALLOWED, REMOTE_CLUSTER_LABEL
 from serflab.offload.refusal import Refusal
 
 
-@pytest.fixture
-def connected(fleet_serfs):
-    """A manager, and serf1 connected to serf2."""
-    with managed(fleet_serfs) as made:
+@pytest.fixture(scope="module")
+def peered(row_of_serfs):
+    """A manager, and serf1 connected to serf2, for all tests of this file."""
+    sweep(row_of_serfs)
+    with managed(row_of_serfs) as made:
         made.connect("serf1", "serf2")
         yield made
+
+
+@pytest.fixture
+def connected(peered):
+    """The same, without any virtual pod."""
+    yield peered
+    clear(peered)
+
+
+@pytest.fixture
+def fleet_serfs(row_of_serfs):
+    """The serfs as the test before has left them."""
+    return row_of_serfs
+
+
+def clear(manager):
+    """Delete all virtual pods, and wait until nothing is left of their namespaces."""
+    for identifier in manager.pods():
+        delete(manager, identifier)
+    eventually(lambda: not manager.pods(), f"all are gone: {manager.pods()}")
+    eventually(lambda: not _twins(manager), "their namespaces are gone")
+
+
+def _twins(manager):
+    return [
+        namespace["metadata"]["name"]
+        for serf in manager.serfs
+        for namespace in listed(serf, NAMESPACES_PATH)
+        if namespace["metadata"]["name"].endswith(("-serf1", "-serf2"))
+        and "tenant" not in namespace["metadata"]["name"]
+    ]
 
 
 def creation(**wanted):
@@ -42,6 +75,10 @@ def bring_back(manager, identifier):
 
 def delete(manager, identifier):
     manager.call(lambda made: commands.remove(made.fleet, identifier))
+
+
+def phases(serf):
+    return [shadow["status"]["phase"] for shadow in listed(serf, SHADOW_PODS_PATH) if "status" in shadow]
 
 
 def test_a_created_pod_is_bound_by_the_scheduler_and_runs_in_the_provider(connected, fleet_serfs):
@@ -66,7 +103,7 @@ def test_a_created_pod_is_bound_by_the_scheduler_and_runs_in_the_provider(connec
 def test_the_workload_of_a_created_pod_lies_on_its_shadow_pod_for_the_replay_of_the_provider(connected, fleet_serfs):
     identifier = create(connected, name="job", interval=2.5, loop=False)
     connected.wait_status(identifier, "Running")
-    shadow = json.loads(fleet_serfs["serf2"].kubectl("get", "shadowpod", "job", "-n", "default-serf1", "-o", "json"))
+    [shadow] = listed(fleet_serfs["serf2"], SHADOW_PODS_PATH)
     workload = read_workload(shadow["metadata"]["annotations"])
     assert (workload.interval, workload.loop, workload.series.length) == (2.5, False, 60)
     assert workload.start is not None
@@ -122,7 +159,7 @@ def test_a_pod_that_kubectl_deletes_in_the_source_goes_in_the_provider_as_well(c
 def test_a_remote_pod_that_is_deleted_comes_again_and_counts_as_a_restart(connected, fleet_serfs):
     identifier = create(connected, name="job")
     connected.wait_status(identifier, "Running")
-    eventually(lambda: "Running" in fleet_serfs["serf2"].kubectl("get", "shadowpods", "-A"), "the ShadowPod tells so")
+    eventually(lambda: phases(fleet_serfs["serf2"]) == ["Running"], "the ShadowPod tells so")
     first = pod_of(fleet_serfs["serf2"], "default-serf1", "job")["metadata"]["uid"]
     fleet_serfs["serf2"].kubectl("delete", "pod", "job", "-n", "default-serf1")
     eventually(
@@ -138,7 +175,7 @@ def test_a_shadow_pod_that_is_deleted_in_the_provider_is_made_anew(connected, fl
     identifier = create(connected, name="job")
     connected.wait_status(identifier, "Running")
     fleet_serfs["serf2"].kubectl("delete", "shadowpod", "job", "-n", "default-serf1")
-    eventually(lambda: fleet_serfs["serf2"].kubectl("get", "shadowpods", "-A", "-o", "name"), "it is there again")
+    eventually(lambda: listed(fleet_serfs["serf2"], SHADOW_PODS_PATH), "it is there again")
     connected.wait_status(identifier, "Running")
     assert pods_in(fleet_serfs["serf2"], "default-serf1") == ["job"]
 
@@ -172,16 +209,28 @@ def test_a_pod_of_kubectl_on_the_virtual_node_is_adopted(connected, fleet_serfs)
     # It was deleted with the grace of thirty seconds that pods have; no kubelet is there to end it.
     fleet_serfs["serf1"].kubectl("delete", "pod", "mine", "--wait=true", "--timeout=60s")
     eventually(lambda: not pods_in(fleet_serfs["serf2"], "default-serf1"), "the remote pod is gone")
+    fleet_serfs["serf1"].kubectl("delete", "namespaceoffloading", "offloading")
+
+
+@pytest.fixture(scope="module")
+def at_home(peered, row_of_serfs):
+    assert peered.alive
+    [key] = make_local_pods(row_of_serfs["serf1"], 1)
+    return key
+
+
+@pytest.fixture
+def local(connected, row_of_serfs, at_home):
+    """An emulated pod that runs at home."""
+    mark_replay(row_of_serfs["serf1"])
+    yield at_home
+    for identifier in connected.pods():
+        bring_back(connected, identifier)
+    eventually(lambda: not connected.pods(), "it is back home")
 
 
 class TestOffloading:
     """An emulated pod that runs moves to the provider under its name, and comes back."""
-
-    @pytest.fixture
-    def local(self, fleet_serfs):
-        [key] = make_local_pods(fleet_serfs["serf1"], 1)
-        mark_replay(fleet_serfs["serf1"])
-        return key
 
     def test_a_virtual_pod_of_the_same_name_takes_its_place(self, connected, fleet_serfs, local):
         before = pod_of(fleet_serfs["serf1"], *local)
@@ -197,7 +246,7 @@ class TestOffloading:
     def test_its_clock_is_that_of_the_replay(self, connected, fleet_serfs, local):
         marker = mark_replay(fleet_serfs["serf1"], interval=7.0, start=1_000_000.0)
         connected.wait_status(offload(connected, *local), "Running")
-        shadow = json.loads(fleet_serfs["serf2"].kubectl("get", "shadowpods", "-A", "-o", "json"))["items"][0]
+        [shadow] = listed(fleet_serfs["serf2"], SHADOW_PODS_PATH)
         workload = read_workload(shadow["metadata"]["annotations"])
         assert (workload.start, workload.interval, workload.loop) == (marker.start, 7.0, True)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from fleet_sweep import ask, objects_of, sweep
 from local_pods import make_local_pods, mark_replay, pod_of, pods_in
-from managed import Managed, eventually, objects_of
-from test_virtual_pods import bring_back, creation, delete, offload
+from managed import Managed, eventually
+from test_virtual_pods import bring_back, clear, creation, delete, offload
 
+from serflab.emulation.names import pod_path
 from serflab.offload import virtual_pod_commands as commands
 
 CREATE = ("create.source-pod", "create.shadow-pod", "create.remote-pod", "create.reflect")
@@ -21,14 +23,41 @@ BRING_BACK = (
 DELETE = ("delete.source-pod", "delete.shadow-pod", "delete.remote-pod")
 
 
-@pytest.fixture
-def manager(fleet_serfs):
-    """A manager, and serf1 connected to serf2."""
-    made = Managed(fleet_serfs)
+@pytest.fixture(scope="module")
+def peered(row_of_serfs):
+    """A manager, and serf1 connected to serf2, for all tests of this file."""
+    sweep(row_of_serfs)
+    made = Managed(row_of_serfs)
     made.start()
     made.connect("serf1", "serf2")
     yield made
     made.stop()
+
+
+@pytest.fixture
+def manager(peered):
+    """The same, without any virtual pod."""
+    yield peered
+    if not peered.alive:
+        peered.stop()
+        peered.start()
+    clear(peered)
+
+
+@pytest.fixture
+def fleet_serfs(row_of_serfs):
+    """The serfs as the test before has left them."""
+    return row_of_serfs
+
+
+@pytest.fixture
+def local(manager, fleet_serfs):
+    """An emulated pod that runs at home, and is gone afterwards."""
+    assert manager.alive
+    [key] = make_local_pods(fleet_serfs["serf1"], 1)
+    mark_replay(fleet_serfs["serf1"])
+    yield key
+    ask(fleet_serfs["serf1"], lambda client: client.delete(pod_path(*key), grace=0))
 
 
 def restarted(manager, kill_at=""):
@@ -41,12 +70,6 @@ def survived(manager):
     manager.wait_killed()
     manager.start()
     manager.wait_connected("serf1", "serf2")
-
-
-def one_remote_pod_per_virtual_pod(serfs):
-    shadows = serfs["serf2"].kubectl("get", "shadowpods", "-A", "-o", "name").split()
-    remote = serfs["serf2"].kubectl("get", "pods", "-A", "-l", "offloading.liqo.io/origin", "-o", "name").split()
-    return len(shadows) == len(remote)
 
 
 @pytest.mark.parametrize("point", CREATE)
@@ -66,9 +89,8 @@ def test_killed_while_it_creates(manager, fleet_serfs, point):
 
 
 @pytest.mark.parametrize("point", OFFLOAD)
-def test_killed_while_it_offloads(manager, fleet_serfs, point):
-    [key] = make_local_pods(fleet_serfs["serf1"], 1)
-    mark_replay(fleet_serfs["serf1"])
+def test_killed_while_it_offloads(manager, fleet_serfs, local, point):
+    key = local
     restarted(manager, kill_at=point)
     offloading(manager, key)
     survived(manager)
@@ -82,9 +104,8 @@ def test_killed_while_it_offloads(manager, fleet_serfs, point):
 
 
 @pytest.mark.parametrize("point", BRING_BACK)
-def test_killed_while_it_brings_back(manager, fleet_serfs, point):
-    [key] = make_local_pods(fleet_serfs["serf1"], 1)
-    mark_replay(fleet_serfs["serf1"])
+def test_killed_while_it_brings_back(manager, fleet_serfs, local, point):
+    key = local
     identifier = offload(manager, *key)
     manager.wait_status(identifier, "Running")
     restarted(manager, kill_at=point)
