@@ -168,6 +168,9 @@ def test_a_virtual_node_is_cordoned_and_drained(peered: Cli) -> None:
     assert peered("drain", "serf1", "serf2").stdout == "serf1 → serf2 is drained\n"
     assert peered.pods() == []
     assert peered("uncordon", "serf1", "serf2").stdout == "serf1 → serf2 is uncordoned\n"
+    assert peered("drain", "serf1", "serf2").stdout == "serf1 → serf2 is drained\n"
+    assert peered("drain", "serf1", "serf2").stdout == "serf1 → serf2 is drained\n"
+    peered("uncordon", "serf1", "serf2")
     peered(*BURST, "--name=guest")
 
 

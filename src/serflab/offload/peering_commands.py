@@ -196,7 +196,13 @@ async def drain(fleet: Fleet, consumer: str, provider: str) -> None:
     if not link.draining:
         reached("drain.begin")
         await begin_draining(fleet, link)
-        await _seen(fleet, consumer, provider, lambda now: now is None or now.cordoned)
+
+        def begun(now: Peering | None) -> bool:
+            # Being cordoned is not enough, as it may have been before; one without pods may be done by now.
+            empty = not virtual_pods_between(fleet, consumer, provider)
+            return now is None or now.draining or (now.cordoned and empty)
+
+        await _seen(fleet, consumer, provider, begun)
 
 
 # --- operations ---
