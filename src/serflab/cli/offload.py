@@ -14,7 +14,6 @@ from serflab.cli.offload_pods import offload as offload_pod
 from serflab.cli.offload_templates import templates
 from serflab.cli.offload_views import info, list_pods, show
 from serflab.cli.running import run
-from serflab.offload.service import main as serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -26,6 +25,9 @@ def offload() -> None:
 @offload.command()
 def manager() -> int:
     """Run the lab's offload manager until SIGTERM; `serflab up` does."""
+    # The other commands, and completion at every Tab, need nothing of what the manager is made of.
+    from serflab.offload.service import main as serve  # noqa: PLC0415
+
     return serve(state_dir(), checkout())
 
 
