@@ -3,6 +3,8 @@
 import { askForToken, storedToken } from "./token.js";
 
 const TIMEOUT_MS = 15000;
+// A change may have to wait for a busy cluster: the viewer does for 30 s, and then says more than this page could.
+const CHANGE_TIMEOUT_MS = 35000;
 // Browsers finish requests of a page that is left up to this size.
 const KEPT_ALIVE_BYTES = 60000;
 
@@ -57,7 +59,7 @@ async function write(method, path, { body, parameters } = {}) {
   let token = storedToken();
   for (;;) {
     try {
-      return await request(method, path, { body, parameters, headers: token ? { Authorization: `Bearer ${token}` } : {} });
+      return await request(method, path, { body, parameters, patience: CHANGE_TIMEOUT_MS, headers: token ? { Authorization: `Bearer ${token}` } : {} });
     } catch (error) {
       if (error.code !== "token_required") throw error;
       const given = await askForToken({ refused: token });
