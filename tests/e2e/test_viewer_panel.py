@@ -18,7 +18,7 @@ from visiting import RESULTS, Visit, click_node, pods_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TABS = ["overview", "pods", "cluster", "events", "health", "config"]
+TABS = ["overview", "pods", "peerings", "cluster", "events", "health", "config"]
 # A table of many made rows in a box of its own on the page.
 MANY_ROWS = """async count => {
   const {Table} = await import("/static/js/table.js");
