@@ -90,7 +90,8 @@ def test_the_manager_listens_where_the_lab_looks_for_it():
     assert offload_socket(Path("/lab")) == Path("/lab/offload/manager.sock")
 
 
-def test_only_a_directory_that_lies_elsewhere_is_removed_with_its_socket(tmp_path, monkeypatch):
+def test_only_a_directory_that_lies_elsewhere_is_removed_with_its_socket(tmp_path_factory, monkeypatch):
+    tmp_path = tmp_path_factory.mktemp("s")  # short: pytest's own directory of a test may be too long for a socket
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "t"))
     near, far = tmp_path / "near", tmp_path / ("deep" * 30)
     for state_dir in (near, far):
