@@ -37,7 +37,8 @@ def worker_number() -> int:
 def port_block(purpose: int) -> int:
     """Return the first of 300 ports that are this worker's, for a purpose from 0 to 2; purpose 3 has 100.
 
-    `SERFLAB_TEST_PORTS` moves them all, for two test runs on one machine.
+    `SERFLAB_TEST_PORTS` moves them all, for two test runs on one machine; from 32768 on they would collide with the
+    ports that Linux gives to clients.
     """
     return int(os.environ.get("SERFLAB_TEST_PORTS", "24000")) + 1000 * worker_number() + 300 * purpose
 

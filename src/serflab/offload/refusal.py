@@ -19,13 +19,11 @@ class Refusal(SerflabError):  # noqa: N818 - nothing went wrong: the caller aske
         self.details = details or {}
 
     def body(self) -> dict[str, Any]:
-        """Return the error in the shape that the whole REST API has."""
+        """Return the error in the shape that the whole REST API has below the key `error`."""
         return {
-            "error": {
-                "status": self.status,
-                "code": self.code,
-                "message": self.message,
-                "hint": self.hint,
-                "details": self.details,
-            }
+            "status": self.status,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "details": self.details,
         }

@@ -59,7 +59,7 @@ async def errors(
     except Exception:  # whatever it is, the caller gets an answer
         log.exception("%s %s failed", request.method, request.path)
         refusal = Refusal(500, "fault", "the manager has a fault", hint="its log holds the details")
-    return answer(refusal.body(), refusal.status)
+    return answer({"error": refusal.body()}, refusal.status)
 
 
 def told(error: SerflabError) -> Refusal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from flask import Flask, Response
@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from serflab.errors import InputError, SerflabError
 from serflab.lab.feed import StalledError
+from serflab.offload.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,26 +24,8 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 
 
-class ApiError(SerflabError):
-    """An answer other than success: HTTP status, a code for programs, a message and a hint for people."""
-
-    def __init__(
-        self, status: int, code: str, message: str, *, hint: str = "", details: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
-        self.details = details or {}
-
-    def body(self) -> dict[str, Any]:
-        """Return the error as JSON tells it."""
-        return {
-            "status": self.status,
-            "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
-            "details": self.details,
-        }
+class ApiError(Refusal):
+    """An answer of the viewer itself other than success, in the same shape as those of the offload manager."""
 
 
 def unknown(what: str, name: str, names: Iterable[str]) -> ApiError:
