@@ -74,7 +74,9 @@ class BareSerf:
     def kubectl(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
         """Return what kubectl prints on stdout."""
         command = [self.local.plan.programs["kubectl"], f"--kubeconfig={self.kubeconfig}", *arguments]
-        return subprocess.run(command, check=check, capture_output=True, text=True, input=stdin).stdout
+        done = subprocess.run(command, check=False, capture_output=True, text=True, input=stdin)
+        assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)} of {self.name}: {done.stderr}"
+        return done.stdout
 
     def api_is_ready(self) -> bool:
         """Whether the API server answers."""

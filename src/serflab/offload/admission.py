@@ -28,6 +28,7 @@ from serflab.offload.writes import apply, delete, holds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serflab.kube.client import ApiClient
     from serflab.offload.cluster import Cluster
     from serflab.offload.fleet import Fleet
 
@@ -39,12 +40,14 @@ UNAVAILABLE: Final = (
     "this cluster has no MutatingAdmissionPolicy (admissionregistration.k8s.io/v1): "
     "pods need the toleration and the node affinity in their own spec"
 )
+NOT_IN_FORCE: Final = "new pods are not yet given the toleration: the API server is taking up the policy"
 
 
 async def keep(fleet: Fleet, consumer: str, offloading: dict[str, Any], providers: Sequence[str]) -> str:
     """Let the cluster do what a NamespaceOffloading says with new pods; return what is in the way, if anything.
 
-    `providers` are those that are selected.
+    `providers` are those that are selected. An API server takes up a policy about a second after it was made: until
+    then it is `NOT_IN_FORCE`.
     """
     strategy = _strategy(offloading)
     if strategy == "Local":
@@ -66,10 +69,47 @@ async def keep(fleet: Fleet, consumer: str, offloading: dict[str, Any], provider
         "annotations": {SELECTED: ",".join(providers) if selects else None},
     }
     found = await get_or_none(client, _path(offloading))
-    if found is not None and not _has(found["metadata"], wanted):
+    if found is None:
+        return ""
+    changed = not _has(found["metadata"], wanted)
+    if changed:
         reached("namespace.labels")
         await client.patch(_path(offloading), {"metadata": wanted})
-    return ""
+    elif (offloading.get("status") or {}).get("offloadingPhase") == "Ready":
+        return ""
+    return "" if await _in_force(client, _path(offloading), providers if selects else ()) else NOT_IN_FORCE
+
+
+async def _in_force(client: ApiClient, namespace: str, providers: Sequence[str]) -> bool:
+    """Whether a pod that is made in the namespace of that path now would be changed; nothing is made."""
+    container = {"name": "probe", "image": "probe"}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "serflab-probe-"},
+        "spec": {"containers": [container], "automountServiceAccountToken": False},
+    }
+    try:
+        made = await client.create(f"{namespace}/pods", body, params={"dryRun": "All"})
+    except ApiError as error:
+        if not 400 <= error.status < 500:
+            raise
+        # A new namespace gets its service account a moment later. What else refuses a pod would do so for ever.
+        return "serviceaccount" not in error.text
+    tolerated = any(item.get("key") == NOT_ALLOWED for item in made["spec"].get("tolerations") or ())
+    return tolerated and (not providers or ",".join(providers) in _selected(made["spec"]))
+
+
+def _selected(spec: dict[str, Any]) -> set[str]:
+    """Return the clusters, with commas between them, of each term of the node affinity of a pod."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get(_REQUIRED) or {}).get("nodeSelectorTerms") or ()
+    return {
+        ",".join(item["values"])
+        for term in terms
+        for item in term.get("matchExpressions") or ()
+        if item["key"] == REMOTE_CLUSTER_LABEL
+    }
 
 
 async def leave(fleet: Fleet, consumer: str, offloading: dict[str, Any]) -> None:

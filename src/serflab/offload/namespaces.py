@@ -169,16 +169,19 @@ async def _keep_twins(fleet: Fleet, consumer: str, offloading: dict[str, Any]) -
             await _remove_unused_twins(fleet, link, namespace)
         conditions[link.provider] = settled(before.get(link.provider), wanted)
     message = await admission.keep(fleet, consumer, offloading, sorted(twins))
+    told = phase(list(twins.values()), leaving=False)
+    if told == "Ready" and message == admission.NOT_IN_FORCE:
+        told = "InProgress"
     status = {
         "remoteNamespaceName": name,
-        "offloadingPhase": phase(list(twins.values()), leaving=False),
+        "offloadingPhase": told,
         "observedGeneration": offloading["metadata"].get("generation", 0),
         "remoteNamespacesConditions": conditions,
         "message": message,
     }
     await _tell(fleet, consumer, offloading, status)
     states = {item.state for item in twins.values()}
-    if states & {CREATING, LEAVING}:
+    if states & {CREATING, LEAVING} or message == admission.NOT_IN_FORCE:
         return _SOON_SECONDS
     return _LATER_SECONDS if FAILED in states else None
 

@@ -71,11 +71,8 @@ async def _sweep(client: ApiClient) -> None:
             await _ignoring(client.delete(f"{NODES_PATH}/{node['metadata']['name']}"))
     await client.patch(f"{NODES_PATH}/{NODE}", {"spec": {"unschedulable": None}})
     await _ignoring(client.delete(LEASE_PATH))
-    while left := await _namespaces(client):
-        for name, going in left:
-            if not going:
-                await _ignoring(client.delete(f"{NAMESPACES_PATH}/{name}"))
-        await asyncio.sleep(0.1)
+    for name in await _namespaces(client):
+        await _end_namespace(client, name)
     await client.patch(f"{NAMESPACES_PATH}/default", {"metadata": {"labels": dict.fromkeys((SCHEDULING, STRATEGY))}})
 
 
@@ -94,10 +91,20 @@ async def _remove_all(client: ApiClient, api: str, plural: str) -> None:
         await _ignoring(client.delete(path))
 
 
-async def _namespaces(client: ApiClient) -> list[tuple[str, bool]]:
-    """Return the namespaces that are not Kubernetes' own, and which of them are on their way out."""
-    items = [item["metadata"] for item in (await client.list(NAMESPACES_PATH))["items"]]
-    return [(item["name"], "deletionTimestamp" in item) for item in items if item["name"] not in _SYSTEM]
+async def _namespaces(client: ApiClient) -> list[str]:
+    """Return the namespaces that are not Kubernetes' own."""
+    names = [item["metadata"]["name"] for item in (await client.list(NAMESPACES_PATH))["items"]]
+    return [name for name in names if name not in _SYSTEM]
+
+
+async def _end_namespace(client: ApiClient, name: str) -> None:
+    """End a namespace as Kubernetes does, which would only begin with it after five seconds."""
+    path = f"{NAMESPACES_PATH}/{name}"
+    await _ignoring(client.delete(path))
+    for plural in ("serviceaccounts", "configmaps", "events"):
+        await _ignoring(client.delete(f"{path}/{plural}"))
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "spec": {"finalizers": []}}
+    await _ignoring(client.replace(f"{path}/finalize", body))
 
 
 async def _ignoring(request) -> None:

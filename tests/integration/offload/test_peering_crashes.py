@@ -42,11 +42,13 @@ async def converge(serfs, command, is_done):
     for _ in range(80):
         with contextlib.suppress(KilledError, BaseExceptionGroup):
             async with managing(serfs) as manager:
-                await until(lambda m=manager: m.fleet.current("serf1") or not m.fleet.cluster("serf1").enabled, "known")
+                fleet, ended = manager.fleet, manager.ended
+                await until(
+                    lambda f=fleet, e=ended: e() or f.current("serf1") or not f.cluster("serf1").enabled, "known"
+                )
                 if not given:
-                    await command(manager.fleet)
+                    await command(fleet)
                     given = True
-                ended = manager.ended
                 await until(lambda m=manager, e=ended: e() or is_done(m.fleet), "killed or done")
                 if not ended():
                     return

@@ -69,7 +69,9 @@ async def test_the_virtual_node_is_liqo_s_and_has_the_capacity_of_the_slice(flee
         labels = found["metadata"]["labels"]
         assert (labels["liqo.io/type"], labels["liqo.io/remote-cluster-id"]) == ("virtual-node", "serf2")
         taint = {"key": "virtual-node.liqo.io/not-allowed", "value": "true", "effect": "NoExecute"}
-        assert found["spec"]["taints"] == [taint]
+        # Kubernetes gives every new node one more until it has seen that it is ready.
+        taints = ("get", "node", "serf2", "-o", "jsonpath={.spec.taints}")
+        await told(one, *taints, wanted=lambda text: json.loads(text) == [taint])
         assert not any("kwok" in key for key in found["metadata"].get("annotations", {}))
 
         _, changed = await connect(manager.fleet, "serf1", "serf2", Ask({"cpu": "5"}))
