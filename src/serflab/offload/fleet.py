@@ -24,7 +24,8 @@ class Fleet:
     """The clusters by name, the topology that links them (None while its file cannot be used) and the checkout.
 
     `shadows_of` tells for each pod of a consumer, `(consumer, namespace, name)`, which ShadowPods there are of it, as
-    `(provider, (namespace, name))`: one, but for moments. `leaving` are pods just being sent on their way.
+    `(provider, (namespace, name))`: one, but for moments. `leaving` are pods just being sent on their way, `last_made`
+    tells when the last remote pod was made in a cluster (epoch seconds); both are hints of this process only.
     """
 
     checkout: Path
@@ -32,6 +33,7 @@ class Fleet:
     clusters: dict[str, Cluster] = field(default_factory=dict)
     topology: Topology | None = None
     leaving: set[tuple[str, str, str]] = field(default_factory=set)
+    last_made: dict[str, float] = field(default_factory=dict)
     shadows_of: dict[tuple[str, str, str], set[tuple[str, Key]]] = field(default_factory=dict)
 
     def cluster(self, name: str) -> Cluster:
