@@ -46,6 +46,8 @@ class Lab:
 
     state_dir: Path
     port_base: int
+    interval: float = 4.0
+    """Seconds a point of the trace; shorter ones would keep the machine busy with patches."""
 
     @property
     def prometheus_port(self) -> int:
@@ -114,10 +116,10 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """A lab of two serfs that play a point every two seconds."""
+    """A lab of two serfs that play a point every few seconds."""
     made = Lab(tmp_path_factory.mktemp("labs") / "lab", port_block(1))
     try:
-        made.up("--serfs=2", "--interval=2")
+        made.up("--serfs=2", f"--interval={made.interval:g}")
         yield made
     finally:
         made.serflab("down")

@@ -67,7 +67,7 @@ def test_the_table_says_the_same(lab):
 
 def test_up_again_changes_nothing(lab):
     before = {name: state.pid for name, state in lab.supervisor.states().items()}
-    lab.up("--serfs=2", "--interval=2")
+    lab.up("--serfs=2", f"--interval={lab.interval:g}")
     assert {name: state.pid for name, state in lab.supervisor.states().items()} == before
 
 
@@ -122,7 +122,7 @@ def test_recorded_sums_agree_with_the_pods(lab):
     def difference():
         return query(lab, "abs(sum by (serf) (emulation_pod_cpu_millicores) - serflab:serf_cpu:millicores)")
 
-    # The rule is evaluated every 5 s and the pods a point every 2 s: they meet only now and then.
+    # The rule is evaluated every 5 s and the pods a point every 4 s: they meet only now and then.
     wait_for("a moment at which both are of one scrape", lambda: (now := difference()) and max(now.values()) < 0.01)
 
 

@@ -99,7 +99,6 @@ def test_load_and_energy_are_the_same_before_while_and_after_pods_are_away(
     lab: Any, api: OffloadApi, config: EmulationConfig
 ) -> None:
     api.start("POST", "/liqo-connections", {"from": "serf1", "to": "serf2", "cpu": "4", "memory": "16Gi"})
-    interval = 2.0
     moved = [(pod.namespace, pod.name) for pod in config.pods[:MOVED]]
     for namespace, name in moved:
         body = {"source_node": "serf1", "namespace": namespace, "pod": name, "dest_node": "serf2"}
@@ -108,8 +107,8 @@ def test_load_and_energy_are_the_same_before_while_and_after_pods_are_away(
     away = whole_points(lab, config, POINTS)
     for index, rows in away.items():
         assert sums(rows) == pytest.approx(recorded(config, index), abs=1.0)
-    joules = interval * sum(sums(rows)[2] for rows in away.values())
-    assert joules == pytest.approx(interval * sum(recorded(config, index)[2] for index in away), abs=1.0)
+    joules = lab.interval * sum(sums(rows)[2] for rows in away.values())
+    assert joules == pytest.approx(lab.interval * sum(recorded(config, index)[2] for index in away), abs=1.0)
 
     # Each pod is somewhere, and none is in two places.
     places = Counter(key for key, _, _ in shown(lab, config))

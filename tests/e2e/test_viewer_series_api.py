@@ -257,7 +257,7 @@ def test_a_serf_that_plays_says_so_and_one_whose_replay_stopped_as_well(get: Get
     assert (health["api_server"]["state"], health["exporter"]["up"]) == ("ready", True)
     assert health["exporter"]["samples"] > 100
     assert 0 < health["exporter"]["scrape_seconds"] < 4
-    assert (first["points"], first["interval_seconds"]) == (132, 2.0)
+    assert (first["points"], first["interval_seconds"]) == (132, lab.interval)
     until(lambda: replay()["tick"] > first["tick"])
     lab.supervisor.stop(f"{name}:replay")
     try:

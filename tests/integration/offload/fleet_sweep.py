@@ -72,7 +72,7 @@ async def _sweep(client: ApiClient) -> None:
     await client.patch(f"{NODES_PATH}/{NODE}", {"spec": {"unschedulable": None}})
     await _ignoring(client.delete(LEASE_PATH))
     for name in await _namespaces(client):
-        await _end_namespace(client, name)
+        await end_namespace(client, name)
     await client.patch(f"{NAMESPACES_PATH}/default", {"metadata": {"labels": dict.fromkeys((SCHEDULING, STRATEGY))}})
 
 
@@ -97,7 +97,7 @@ async def _namespaces(client: ApiClient) -> list[str]:
     return [name for name in names if name not in _SYSTEM]
 
 
-async def _end_namespace(client: ApiClient, name: str) -> None:
+async def end_namespace(client: ApiClient, name: str) -> None:
     """End a namespace as Kubernetes does, which would only begin with it after five seconds."""
     path = f"{NAMESPACES_PATH}/{name}"
     await _ignoring(client.delete(path))

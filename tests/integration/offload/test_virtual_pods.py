@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
-from fleet_sweep import objects_of, sweep
+from fleet_sweep import ask, end_namespace, objects_of, sweep
 from local_pods import listed, make_local_pods, mark_replay, pod_of, pods_in
 from managed import eventually, managed
 
@@ -13,6 +14,7 @@ from serflab.emulation.names import NAMESPACES_PATH, SHADOW_PODS_PATH, VIRTUAL, 
 from serflab.emulation.workload import read_workload
 from serflab.offload import virtual_pod_commands as commands
 from serflab.offload.names import NOT_ALLOWED, REMOTE_CLUSTER_LABEL
+from serflab.offload.peering_commands import DRAIN, cordon, drain, operation
 from serflab.offload.refusal import Refusal
 
 
@@ -43,17 +45,20 @@ def clear(manager):
     for identifier in manager.pods():
         delete(manager, identifier)
     eventually(lambda: not manager.pods(), f"all are gone: {manager.pods()}")
-    eventually(lambda: not _twins(manager), "their namespaces are gone")
+    eventually(lambda: all(_end_twins(serf) for serf in manager.serfs), "their namespaces are gone")
 
 
-def _twins(manager):
-    return [
-        namespace["metadata"]["name"]
-        for serf in manager.serfs
-        for namespace in listed(serf, NAMESPACES_PATH)
-        if namespace["metadata"]["name"].endswith(("-serf1", "-serf2"))
-        and "tenant" not in namespace["metadata"]["name"]
+def _end_twins(serf):
+    """End the twins that are on their way out; whether there is none left."""
+    twins = [
+        item["metadata"]
+        for item in listed(serf, NAMESPACES_PATH)
+        if item["metadata"]["name"].endswith(("-serf1", "-serf2")) and "tenant" not in item["metadata"]["name"]
     ]
+    for twin in twins:
+        if "deletionTimestamp" in twin:
+            ask(serf, functools.partial(end_namespace, name=twin["name"]))
+    return not twins
 
 
 def creation(**wanted):
@@ -212,6 +217,17 @@ def test_a_pod_of_kubectl_on_the_virtual_node_is_adopted(connected, fleet_serfs)
     fleet_serfs["serf1"].kubectl("delete", "namespaceoffloading", "offloading")
 
 
+def test_kubectl_drains_a_virtual_node_as_any_other(connected, fleet_serfs):
+    identifier = create(connected, name="job")
+    connected.wait_status(identifier, "Running")
+    kubectl = fleet_serfs["serf1"].kubectl
+    # No controller makes such a pod again, which kubectl wants to hear that one knows.
+    kubectl("drain", "serf2", "--force", "--timeout=60s")
+    connected.wait_status(identifier, "gone")
+    eventually(lambda: not pods_in(fleet_serfs["serf2"], "default-serf1"), "the remote pod is gone")
+    kubectl("uncordon", "serf2")
+
+
 @pytest.fixture(scope="module")
 def at_home(peered, row_of_serfs):
     assert peered.alive
@@ -270,6 +286,20 @@ class TestOffloading:
         connected.wait_status(identifier, "gone")
         assert pod_of(fleet_serfs["serf1"], *local)["spec"]["nodeName"] == "emulation-node-1"
         eventually(lambda: not pods_in(fleet_serfs["serf2"], f"{local[0]}-serf1"), "nothing runs over there")
+
+    def test_a_drain_of_the_virtual_node_brings_it_home(self, connected, fleet_serfs, local):
+        created = create(connected, name="job")
+        identifier = offload(connected, *local)
+        for each in (created, identifier):
+            connected.wait_status(each, "Running")
+        connected.call(lambda made: drain(made.fleet, "serf1", "serf2"))
+        eventually(lambda: not connected.pods(), "the virtual node is empty")
+        assert pod_of(fleet_serfs["serf1"], *local)["spec"]["nodeName"] == "emulation-node-1"
+        assert not pods_in(fleet_serfs["serf1"], "default")
+        eventually(
+            lambda: operation(connected.fleet, DRAIN, "serf1", "serf2")["state"] == "Succeeded", "the drain is over"
+        )
+        connected.call(lambda made: cordon(made.fleet, "serf1", "serf2", cordoned=False))
 
     def test_it_cannot_be_offloaded_twice(self, connected, local):
         identifier = offload(connected, *local)
