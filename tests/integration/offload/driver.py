@@ -14,6 +14,9 @@ from serflab.offload.peering_commands import CONNECT, DISCONNECT, Ask, connect, 
 PATIENCE = 90.0
 """Seconds: for a machine with much else to do; nothing here is judged by how long it takes."""
 
+QUOTAS = "quotas.offloading.liqo.io"
+"""What kubectl finds for sure: it knows `quota` as a short name of ResourceQuota as well, and remembers for minutes."""
+
 _OTHER_KINDS = ["nodes", "namespaces", "pods", "leases", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"]
 
 

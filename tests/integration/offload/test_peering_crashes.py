@@ -82,8 +82,9 @@ async def test_killed_at_every_step_a_peering_comes_and_goes_all_the_same(fleet_
         lambda fleet: operation(fleet, DISCONNECT, "serf1", "serf2")["state"] == "Succeeded",
     )
     steps = [name.removeprefix("disconnect.") for name in killer.places if name.startswith("disconnect.")]
+    # The Node's Lease is not among them: Kubernetes may be quicker, as it goes with its owner.
     assert set(steps) >= {
-        "begin", "cordon", "node", "lease", "virtual-node", "quota", "foreign-cluster", "wanted", "slice",
+        "begin", "cordon", "node", "virtual-node", "quota", "foreign-cluster", "wanted", "slice",
         "tenant-namespace",
     }  # fmt: skip
     faults.on_reached(None)

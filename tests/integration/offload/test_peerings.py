@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from driver import connected, disconnected, is_over, managing, objects, told, until
+from driver import QUOTAS, connected, disconnected, is_over, managing, objects, told, until
 
 from serflab.offload import peering_removal
 from serflab.offload.peer_info import info
@@ -80,7 +80,7 @@ async def test_the_virtual_node_is_liqo_s_and_has_the_capacity_of_the_slice(flee
         await told(
             one, "get", "node", "serf2", "-o", "json", wanted=lambda s: json.loads(s)["status"]["capacity"] == grown
         )
-        quota = ("get", "quota", "serf2-serf1", "-n", "liqo-tenant-serf1", "-o", "jsonpath={.spec.resources.cpu}")
+        quota = ("get", QUOTAS, "serf2-serf1", "-n", "liqo-tenant-serf1", "-o", "jsonpath={.spec.resources.cpu}")
         await told(fleet_serfs["serf2"], *quota, wanted="5")
         _, changed = await connect(manager.fleet, "serf1", "serf2", Ask({"cpu": "5"}))
         assert not changed
@@ -125,9 +125,9 @@ async def test_whoever_deletes_the_slice_ends_the_peering_and_whoever_deletes_an
         one.kubectl("delete", "node", "serf2")
         one.kubectl("delete", "fc", "serf2")
         one.kubectl("delete", "vn", "serf2", "-n", "liqo-tenant-serf2")
-        fleet_serfs["serf2"].kubectl("delete", "quota", "serf2-serf1", "-n", "liqo-tenant-serf1")
+        fleet_serfs["serf2"].kubectl("delete", QUOTAS, "serf2-serf1", "-n", "liqo-tenant-serf1")
         await told(one, "get", "node,fc,vn", "-A", "-o", "name", wanted=lambda text: text.count("/serf2") == 3)
-        await told(fleet_serfs["serf2"], "get", "quota", "-A", "-o", "name", wanted="serf2-serf1")
+        await told(fleet_serfs["serf2"], "get", QUOTAS, "-A", "-o", "name", wanted="serf2-serf1")
         await is_over(manager.fleet, CONNECT, "serf1", "serf2")
         one.kubectl("delete", "rslice", "serf2", "-n", "liqo-tenant-serf2", "--wait=false")
         await is_over(manager.fleet, DISCONNECT, "serf1", "serf2")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from driver import connected, managing, offloaded, told
+from driver import QUOTAS, connected, managing, offloaded, told
 
 from serflab.offload.names import BACK_OFF
 
@@ -23,7 +23,7 @@ def make_pod(serf, name, **resources):
 
 async def test_a_hard_quota_wants_limits_and_a_cordoned_one_takes_nobody(fleet_serfs):
     one, two, _ = fleet_serfs
-    quota = ("patch", "quota", "serf2-serf1", "-n", "liqo-tenant-serf1", "--type=merge", "-p")
+    quota = ("patch", QUOTAS, "serf2-serf1", "-n", "liqo-tenant-serf1", "--type=merge", "-p")
     phase = "jsonpath={.status.phase}"
     async with managing(fleet_serfs) as manager:
         await connected(manager.fleet, "serf1", "serf2", quota="Hard")

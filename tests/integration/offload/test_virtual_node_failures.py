@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from driver import connected, disconnected, is_over, managing, offloaded, told, until
+from driver import QUOTAS, connected, disconnected, is_over, managing, offloaded, told, until
 
 from serflab.offload import node_readiness
 from serflab.offload.peering_commands import DISCONNECT, DRAIN, cordon, disconnect, drain, operation
@@ -73,7 +73,7 @@ async def test_remote_pods_keep_running_while_their_consumer_is_down(fleet_serfs
     async with managing([two, fleet_serfs["serf3"]], fleet_serfs.topology) as manager:
         await until(lambda: manager.fleet.current("serf2") and manager.idle, "a manager that never saw it has looked")
         assert two.kubectl(*uid) == before
-        assert two.kubectl("get", "quota", "-A", "-o", "name") == "quota.offloading.liqo.io/serf2-serf1\n"
+        assert two.kubectl("get", QUOTAS, "-A", "-o", "name") == "quota.offloading.liqo.io/serf2-serf1\n"
     one.start("kube-apiserver")
     async with managing(fleet_serfs) as manager:
         await until(lambda: manager.fleet.current("serf1"), "the consumer is back")
