@@ -17,5 +17,10 @@ serflab tools install
   echo "  hint: on Debian and Ubuntu: apt-get install chromium" >&2
   exit 1
 }
-# In the order of pyproject.toml: labs, which take much of the machine, come up when all that needs none is done.
-exec pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder "$@"
+run() { pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder "$@"; }
+[ $# -eq 0 ] || { run "$@"; exit; }
+# One after the other, so that the clusters of one part are gone before the labs of the next come up.
+failed=0
+run tests/unit tests/integration || failed=1
+run tests/e2e || failed=1
+exit $failed

@@ -58,6 +58,16 @@ def names(lab: Any, serf: str) -> dict[str, set[str]]:
     return on_cluster(lab, serf, read)  # type: ignore[no-any-return]
 
 
+def is_settled(lab: Any, serf: str) -> bool:
+    """Whether nothing of what tests before have made is still on its way out."""
+
+    async def read(client: ApiClient) -> bool:
+        lists = [(await client.get(collection))["items"] for collection in OURS]
+        return not any("deletionTimestamp" in item["metadata"] for items in lists for item in items)
+
+    return on_cluster(lab, serf, read)  # type: ignore[no-any-return]
+
+
 def capacity(lab: Any, serf: str) -> float:
     """Return what the exporter of a serf tells of its nodes' CPU, in millicores."""
     text = requests.get(lab.inventory.serf(serf).metrics_url, timeout=20).text
@@ -68,6 +78,7 @@ def capacity(lab: Any, serf: str) -> float:
 def test_a_peering_and_a_virtual_pod_from_their_beginning_to_their_end(
     lab: Any, api: OffloadApi, described: Callable[..., None]
 ) -> None:
+    until(lambda: all(is_settled(lab, serf) for serf in ("serf1", "serf2")))
     before = {serf: names(lab, serf) for serf in ("serf1", "serf2")}
     room = capacity(lab, "serf1")
 
