@@ -34,7 +34,6 @@ from serflab.lab.processes import lab_processes
 from serflab.lab.status import LabStatus, lab_status, target_states
 from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
-from serflab.lab.topology import load_topology
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +73,7 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
         interval=interval,
     )
     names = [name.strip() for name in only.split(",")] if only else []
-    wanted = select_serfs(load_topology(settings.topology), count, names)
+    wanted = select_serfs(settings.load_topology(), count, names)
     toolbox, chosen = Toolbox(root), tools_named(LAB_TOOLS)
     expected = {tool.name: toolbox.expected_path(tool) for tool in chosen}
     plan = plan_lab(settings, expected, [*wanted, *_already_up(settings.state_dir)])

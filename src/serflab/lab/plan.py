@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 CONFIG_ENV = "SERFLAB_CONFIG"
 PHASE_ENV = "SERFLAB_PHASE"
 INTERVAL_ENV = "SERFLAB_INTERVAL"
+PROMETHEUS_PORT_ENV = "SERFLAB_PROMETHEUS_PORT"
 DEFAULT_CONFIG = "annotations/emulation_config.json"
 DEFAULT_INTERVAL = 5.0
 PROMETHEUS_PORT = 9091
 VIEWER_PORT = 8080
 # Groups of the supervisor and directories of the state, which serfs have as well.
-_NAMES_OF_OURS = frozenset({"logs", "offload", "prometheus", "services", "supervisor"})
+_NAMES_OF_OURS = frozenset({"containerlab", "logs", "offload", "prometheus", "services", "supervisor"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,29 @@ class LabSettings:
     prometheus_port: int = PROMETHEUS_PORT
     viewer_port: int = VIEWER_PORT
     interval: float = DEFAULT_INTERVAL
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables by which the topology file takes part of these settings."""
+        return {INTERVAL_ENV: f"{self.interval:g}", PROMETHEUS_PORT_ENV: str(self.prometheus_port)}
+
+    def load_topology(self) -> Topology:
+        """Read the topology file with these settings; raises as `topology.load_topology`."""
+        return load_topology(self.topology, {**os.environ, **self.variables})
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a node's environment says that its serf plays: a config from point `phase` on, `interval` seconds each."""
+
+    config: Path
+    phase: int
+    interval: float
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return what the inventory keeps of it."""
+        return {PHASE_ENV: str(self.phase), INTERVAL_ENV: f"{self.interval:g}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +95,12 @@ def plan_lab(settings: LabSettings, programs: Mapping[str, Path], wanted: Sequen
     Reads the topology, what its nodes say in their environment, and each emulation config. Raises `InputError` with
     every finding in any of these files.
     """
-    topology = load_topology(settings.topology)
-    findings = [
-        Finding(str(topology.file), f"$.topology.nodes.{node.name}", "is a name that the lab itself uses", "rename it")
-        for node in topology.serfs
-        if node.name in _NAMES_OF_OURS
-    ]
+    topology = settings.load_topology()
+    workloads, findings = read_workloads(settings, topology, wanted)
     plans = []
     for index, node in enumerate(topology.serfs):
         if node.name in wanted:
-            reader = _NodeReader(settings, topology.file, node, findings)
+            workload = workloads[node.name]
             plans.append(
                 SerfPlan(
                     name=node.name,
@@ -89,15 +110,32 @@ def plan_lab(settings: LabSettings, programs: Mapping[str, Path], wanted: Sequen
                     programs=programs,
                     python=Path(sys.executable),
                     annotations=settings.checkout / "annotations",
-                    config=reader.config(),
-                    phase=reader.phase(),
-                    interval=reader.interval(),
+                    config=workload.config,
+                    phase=workload.phase,
+                    interval=workload.interval,
                 )
             )
-    findings += _config_findings({plan.config for plan in plans})
     if findings:
         raise InputError(findings)
     return LabPlan(settings, topology, tuple(plans))
+
+
+def read_workloads(
+    settings: LabSettings, topology: Topology, wanted: Sequence[str]
+) -> tuple[dict[str, Workload], list[Finding]]:
+    """Return what each of the wanted serfs plays, and every finding in names, variables and emulation configs."""
+    findings = [
+        Finding(str(topology.file), f"$.topology.nodes.{node.name}", "is a name that the lab itself uses", "rename it")
+        for node in topology.serfs
+        if node.name in _NAMES_OF_OURS
+    ]
+    workloads = {}
+    for node in topology.serfs:
+        if node.name in wanted:
+            reader = _NodeReader(settings, topology.file, node, findings)
+            workloads[node.name] = Workload(reader.config(), reader.phase(), reader.interval())
+    findings += _config_findings({workload.config for workload in workloads.values()})
+    return workloads, findings
 
 
 def select_serfs(topology: Topology, count: int | None, only: Iterable[str]) -> tuple[str, ...]:
@@ -176,5 +214,5 @@ def _config_findings(paths: set[Path]) -> list[Finding]:
 
 
 def _entry(plan: SerfPlan) -> Serf:
-    env = {PHASE_ENV: str(plan.phase), INTERVAL_ENV: f"{plan.interval:g}"}
+    env = Workload(plan.config, plan.phase, plan.interval).env
     return Serf(plan.name, plan.kubeconfig, plan.server, plan.exporter, plan.config, plan.logs, env)

@@ -7,6 +7,7 @@ in the file is containerlab's and left alone.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from serflab.errors import Finding, InputError
+from serflab.lab.expansion import expand
 from serflab.lab.link_values import DELAY_LABEL, RATE_LABEL, parse_delay, parse_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 ROLE_LABEL = "serflab.role"
@@ -33,7 +35,11 @@ _SPECIAL_ENDPOINTS = frozenset({"host", "mgmt-net", "macvlan", "vxlan", "vxlan-s
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the topology; `role` is `serf` or whatever its `serflab.role` label or kind says."""
+    """A node of the topology; `role` is `serf` or whatever its `serflab.role` label or kind says.
+
+    `binds` and `ports` are as they are written, `HOST:CONTAINER[:OPTIONS]` and `[ADDRESS:][HOST:]CONTAINER[/PROTOCOL]`;
+    `mgmt_ipv4` is its fixed address in the management network, empty where it has none.
+    """
 
     name: str
     kind: str
@@ -42,6 +48,9 @@ class Node:
     group: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
+    binds: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    mgmt_ipv4: str = ""
 
     @property
     def is_serf(self) -> bool:
@@ -90,19 +99,24 @@ class Topology:
         return next((node for node in self.nodes if node.name == name), None)
 
 
-def load_topology(path: Path) -> Topology:
-    """Read and check a topology file.
+def load_topology(path: Path, environment: Mapping[str, str] | None = None) -> Topology:
+    """Read and check a topology file, with variables of `environment` (None: of this process) expanded.
 
     Raises `InputError` with every finding when the file cannot be read or its nodes and links do not fit together.
     """
+    return _Reader(path).read(read_yaml(path, environment))
+
+
+def read_yaml(path: Path, environment: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Return what a topology file holds once its variables are expanded; `InputError` when it cannot be read."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return yaml.safe_load(expand(text, os.environ if environment is None else environment))
     except OSError as error:
         hint = "give the path of a containerlab topology file with --topology"
         raise InputError([Finding(str(path), "", f"cannot be read ({error.strerror})", hint)]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError([Finding(str(path), "", f"is not YAML: {_one_line(error)}")]) from error
-    return _Reader(path).read(data)
 
 
 def _one_line(error: Exception) -> str:
@@ -168,8 +182,30 @@ class _Reader:
             labels = self._merged("labels", levels)
             image = next((str(level["image"]) for _, level in reversed(levels) if level.get("image")), "")
             role = labels.get(ROLE_LABEL) or (SERF_ROLE if _SERF_NAME.fullmatch(name) else kind)
-            nodes.append(Node(name, kind, role, image, group, labels, self._merged("env", levels)))
+            nodes.append(
+                Node(
+                    name=name,
+                    kind=kind,
+                    role=role,
+                    image=image,
+                    group=group,
+                    labels=labels,
+                    env=self._merged("env", levels),
+                    binds=tuple(text for where, level in levels for text in self._texts("binds", level, where)),
+                    ports=self._texts("ports", own, path),
+                    mgmt_ipv4=str(own.get("mgmt-ipv4") or ""),
+                )
+            )
         return nodes
+
+    def _texts(self, key: str, level: dict[str, Any], path: str) -> tuple[str, ...]:
+        value = level.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self._find(f"{path}.{key}", f"is {_type_name(value)}; expected a list")
+            return ()
+        return tuple(str(item) for item in value)
 
     def _merged(self, key: str, levels: tuple[tuple[str, dict[str, Any]], ...]) -> dict[str, str]:
         merged: dict[str, str] = {}

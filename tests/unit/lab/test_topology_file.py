@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 
 import pytest
+import yaml
 
 from serflab.errors import InputError
 from serflab.lab.topology import Endpoint, load_topology
+
+# The keys of the schema of containerlab 0.79 (schemas/clab.schema.json there); the file as a whole is held against that
+# schema wherever containerlab is (tests/containers).
+MGMT_KEYS = frozenset(
+    """
+    network bridge ipv4-subnet ipv6-subnet ipv4-gw ipv6-gw ipv4-range ipv6-range mtu external-access
+    skip-when-unused driver-opts
+    """.split()  # noqa: SIM905 - reads better
+)
+NODE_KEYS = frozenset(
+    """
+    image image-pull-policy restart-policy kind license type group startup-config startup-delay
+    enforce-startup-config suppress-startup-config auto-remove exec binds volumes ports env credentials env-files
+    user hostname entrypoint cmd labels runtime mgmt-ipv4 mgmt-ipv6 network-mode link-apply-mode cpu memory
+    cpu-set extras config stages dns certificate healthcheck components aliases shm-size cap-add privileged
+    cgroupns-mode cgroup-parent pid-mode tmpfs security-opts sysctls devices
+    """.split()  # noqa: SIM905 - reads better
+)
 
 
 @pytest.fixture
@@ -263,6 +283,37 @@ def test_a_file_that_is_no_text(tmp_path):
         load_topology(file)
 
 
+def test_variables_are_expanded_before_the_file_is_read(load, monkeypatch):
+    monkeypatch.setenv("WHICH", "mine")
+    monkeypatch.delenv("OTHER", raising=False)
+    topology = load("""
+        name: lab
+        topology:
+          nodes:
+            serf1: {image: "${WHICH:=default}/serf:${OTHER:=1}", ports: ["127.0.0.1:${OTHER:=9091}:9091"]}
+    """)
+    assert (topology.node("serf1").image, topology.node("serf1").ports) == ("mine/serf:1", ("127.0.0.1:9091:9091",))
+
+
+def test_binds_come_from_all_levels_and_ports_and_address_from_the_node(load):
+    topology = load("""
+        name: lab
+        topology:
+          defaults: {binds: [a:/a]}
+          groups: {west: {binds: [b:/b:ro], ports: [1:1], mgmt-ipv4: 10.0.0.1}}
+          nodes:
+            serf1: {group: west, binds: [c:/c], ports: [16441:6443, 19091:9090], mgmt-ipv4: 10.0.0.2}
+            serf2:
+    """)
+    one, two = topology.nodes
+    assert (one.binds, one.ports, one.mgmt_ipv4) == (
+        ("a:/a", "b:/b:ro", "c:/c"),
+        ("16441:6443", "19091:9090"),
+        "10.0.0.2",
+    )
+    assert (two.binds, two.ports, two.mgmt_ipv4) == (("a:/a",), (), "")
+
+
 class TestShippedTopology:
     """`topology.yaml` of the checkout."""
 
@@ -285,3 +336,26 @@ class TestShippedTopology:
         assert {serf.env["SERFLAB_CONFIG"] for serf in shipped.serfs} == {"annotations/emulation_config.json"}
         phases = sorted(int(serf.env["SERFLAB_PHASE"]) for serf in shipped.serfs)
         assert phases == list(range(0, 132, 12))
+
+    def test_its_serfs_are_published_on_loopback_and_have_addresses_and_names_of_their_own(self, shipped):
+        for number, serf in enumerate(shipped.serfs, start=1):
+            assert serf.ports == (f"127.0.0.1:{16440 + number}:6443", f"127.0.0.1:{19090 + number}:9090")
+            assert serf.mgmt_ipv4 == f"172.30.30.{10 + number}"
+            assert serf.binds == ("annotations:/opt/annotations:ro",)
+
+    def test_prometheus_is_told_every_serf(self, shipped, checkout):
+        targets = json.loads((checkout / "prometheus-targets.json").read_text())
+        expected = [{"targets": [f"{serf.name}:9090"], "labels": {"serf": serf.name}} for serf in shipped.serfs]
+        assert targets == expected
+
+    def test_it_uses_only_what_the_schema_of_containerlab_knows(self, checkout):
+        data = yaml.safe_load((checkout / "topology.yaml").read_text())
+        levels = [
+            data["topology"]["defaults"],
+            *data["topology"]["groups"].values(),
+            *data["topology"]["nodes"].values(),
+        ]
+        assert set(data) <= {"name", "prefix", "mgmt", "topology", "settings", "debug"}
+        assert set(data["mgmt"]) <= MGMT_KEYS
+        assert set().union(*levels) <= NODE_KEYS
+        assert all(set(link) <= {"endpoints", "mtu", "vars", "labels"} for link in data["topology"]["links"])
