@@ -7,6 +7,7 @@ from typing import NoReturn
 import click
 
 import serflab
+from serflab.cli.export import export
 from serflab.cli.lab import down, kubeconfig, kubectl, logs, status, up
 from serflab.cli.offload import offload
 from serflab.cli.running import run
@@ -25,7 +26,7 @@ def version() -> None:
     click.echo(serflab.__version__)
 
 
-for command in (up, down, status, logs, kubectl, kubeconfig, tools, trace, offload):
+for command in (up, down, status, logs, kubectl, kubeconfig, tools, trace, offload, export):
     serflab_command.add_command(command)
 
 

@@ -21,7 +21,7 @@ from yarl import URL
 from serflab.errors import SerflabError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from serflab.kube.credentials import Credentials
@@ -215,6 +215,18 @@ class ApiClient:
             URL(f"{self.credentials.server}{path}", encoded=True),
             headers={"Accept": accept, **self.credentials.current_headers()},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=silence),
+            ssl=self.credentials.ssl_context or True,
+            server_hostname=self.credentials.server_hostname,
+        )
+
+    def websocket(
+        self, path: str, protocols: Sequence[str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket; raises what aiohttp raises. Not retried."""
+        return self._opened().ws_connect(
+            URL(f"{self.credentials.server}{path}", encoded=True),
+            protocols=protocols,
+            headers=self.credentials.current_headers(),
             ssl=self.credentials.ssl_context or True,
             server_hostname=self.credentials.server_hostname,
         )
