@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from serflab.errors import Finding, InputError
+from serflab.lab.addresses import address_findings
 from serflab.lab.expansion import expand
 from serflab.lab.link_values import DELAY_LABEL, RATE_LABEL, parse_delay, parse_rate
 
@@ -141,6 +142,7 @@ class _Reader:
             self._find("$.name", f"is {name!r}; expected the lab's name", "add a line such as `name: emulation`")
         nodes = self._nodes(topology)
         links = self._links(topology.get("links"), {node.name for node in nodes})
+        self._findings += address_findings(self._path, nodes, links)
         if self._findings:
             raise InputError(self._findings)
         return Topology(self._path, str(name), tuple(nodes), tuple(links))

@@ -341,7 +341,7 @@ class TestShippedTopology:
         for number, serf in enumerate(shipped.serfs, start=1):
             assert serf.ports == (f"127.0.0.1:{16440 + number}:6443", f"127.0.0.1:{19090 + number}:9090")
             assert serf.mgmt_ipv4 == f"172.30.30.{10 + number}"
-            assert serf.binds == ("annotations:/opt/annotations:ro",)
+            assert serf.binds == ("annotations:/opt/annotations:ro", "topology.yaml:/opt/topology.yaml:ro")
 
     def test_prometheus_is_told_every_serf(self, shipped, checkout):
         targets = json.loads((checkout / "prometheus-targets.json").read_text())
