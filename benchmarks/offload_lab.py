@@ -27,7 +27,7 @@ from serflab.kube.client import ApiClient, ApiError
 from serflab.kube.credentials import load_credentials
 from serflab.lab import state
 from serflab.lab.health import Watchman
-from serflab.lab.local_serf import LocalSerf
+from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.plan import LabPlan, LabSettings, plan_lab
 from serflab.lab.processes import end, lab_processes
 from serflab.lab.sockets import UnixConnection, is_healthy, offload_socket
@@ -142,7 +142,7 @@ def _bare_serfs(state_dir: Path, topology: Path) -> Iterator[LabPlan]:
     programs = {name: toolbox.path(name) for name in LAB_TOOLS}
     plan = plan_lab(LabSettings(CHECKOUT, state_dir, topology, _PORT_BASE), programs, names)
     supervisor = Supervisor(state_dir)
-    serfs = [LocalSerf(serf, Watchman(supervisor)) for serf in plan.serfs]
+    serfs = [SupervisedSerf(serf, Watchman(supervisor)) for serf in plan.serfs]
     for serf in serfs:
         serf.prepare()
     supervisor.configure([program for serf in serfs for program in serf.programs()])

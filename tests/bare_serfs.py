@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from serflab.lab import state
 from serflab.lab.health import Watchman
-from serflab.lab.local_serf import LocalSerf
+from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.plan import LabSettings, plan_lab
 from serflab.lab.processes import end, lab_processes
 from serflab.lab.supervisor import Supervisor
@@ -52,7 +52,7 @@ class BareSerf:
     server: str
     ca: Path
     supervisor: Supervisor
-    local: LocalSerf
+    local: SupervisedSerf
     entry: Serf
 
     def pid(self, component: str) -> int:
@@ -105,7 +105,7 @@ def running_bare_serfs(state_dir: Path, topology: Path, names: list[str], port_b
     programs = {name: toolbox.path(name) for name in LAB_TOOLS}
     lab = plan_lab(LabSettings(CHECKOUT, state_dir, topology, port_base), programs, names)
     supervisor = Supervisor(state_dir)
-    serfs = [LocalSerf(plan, Watchman(supervisor)) for plan in lab.serfs]
+    serfs = [SupervisedSerf(plan, Watchman(supervisor)) for plan in lab.serfs]
     for serf in serfs:
         serf.prepare()
     supervisor.configure([program for serf in serfs for program in serf.programs()])

@@ -13,7 +13,7 @@ from serflab.errors import SerflabError
 from serflab.lab import state
 from serflab.lab.health import Awaited, CancelledError, Watchman
 from serflab.lab.inventory import STATE_ENV, Inventory
-from serflab.lab.local_serf import LocalSerf
+from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.loopback import session
 from serflab.lab.ports import LOOPBACK, check_free
 from serflab.lab.processes import end, lab_processes
@@ -41,7 +41,7 @@ class LocalRuntime:
         self._progress = progress
         self._supervisor = Supervisor(plan.settings.state_dir)
         self._watchman = Watchman(self._supervisor)
-        self._serfs = [LocalSerf(serf, self._watchman) for serf in plan.serfs]
+        self._serfs = [SupervisedSerf(serf, self._watchman) for serf in plan.serfs]
         self._files = PrometheusFiles(plan.settings.checkout, plan.settings.state_dir / "prometheus")
         self._started: list[str] = []
 
@@ -59,7 +59,7 @@ class LocalRuntime:
             inventory.save(self._settings.state_dir)
             self._start(f"{SERVICES}:offload")
             self._start(f"{SERVICES}:viewer")
-            self._side_by_side("starting exporters", LocalSerf.start_exporter)
+            self._side_by_side("starting exporters", SupervisedSerf.start_exporter)
             self._start_replays()
             self._await_services(inventory)
         except BaseException:
@@ -139,7 +139,7 @@ class LocalRuntime:
             hint = "see prometheus.yml and prometheus-rules.yml"
             raise SerflabError(f"Prometheus refuses its configuration: {answer.text.strip()}", hint=hint)
 
-    def _side_by_side(self, task: str, step: Callable[[LocalSerf], None]) -> None:
+    def _side_by_side(self, task: str, step: Callable[[SupervisedSerf], None]) -> None:
         """Do a step for all serfs, for one more at once than there are cores, and wait for all of them."""
         workers = min(len(self._serfs), (os.cpu_count() or 1) + 1)
         failures: list[SerflabError] = []
@@ -161,7 +161,7 @@ class LocalRuntime:
         _raise(failures)
         self._progress.finish(task)
 
-    def _start_serf(self, serf: LocalSerf) -> None:
+    def _start_serf(self, serf: SupervisedSerf) -> None:
         began = time.monotonic()
         serf.start_cluster()
         serf.create_resources()

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from serflab.lab.components import Stage, components, write_files
-from serflab.lab.local_serf import LocalSerf
+from serflab.lab.supervised_serf import SupervisedSerf
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 
@@ -57,7 +57,7 @@ def test_every_port_of_the_serf_is_listened_on_once_and_on_loopback(serf_plan, p
 
 
 def test_every_port_is_checked_before_the_start_under_the_name_of_its_program(serf_plan, parts):
-    checked = list(LocalSerf(serf_plan, None).listeners())
+    checked = list(SupervisedSerf(serf_plan, None).listeners())
     assert sorted(port for _, port in checked) == sorted(dataclasses.astuple(serf_plan.ports))
     assert {name for name, _ in checked} <= set(parts)
 
@@ -99,7 +99,7 @@ def test_each_client_has_a_kubeconfig_of_its_own(serf_plan, parts):
 
 
 def test_no_secret_stands_on_a_command_line(serf_plan, parts):
-    LocalSerf(serf_plan, None).prepare()
+    SupervisedSerf(serf_plan, None).prepare()
     secrets = [file.read_text() for file in serf_plan.pki.directory.glob("*.key")]
     bodies = {line for secret in secrets for line in secret.splitlines() if not line.startswith("-----")}
     assert bodies
@@ -110,7 +110,7 @@ def test_no_secret_stands_on_a_command_line(serf_plan, parts):
 
 
 def test_every_file_that_the_control_plane_is_given_is_there_once_the_serf_is_prepared(serf_plan, parts):
-    LocalSerf(serf_plan, None).prepare()
+    SupervisedSerf(serf_plan, None).prepare()
     given = [value for name in CONTROL_PLANE for value in flags(parts[name]).values() if value.startswith("/")]
     not_there = [value for value in given if not (serf_plan.directory / value).exists()]
     assert not_there == [flags(parts["etcd"])["data-dir"]]

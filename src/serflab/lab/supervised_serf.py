@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalSerf:
+class SupervisedSerf:
     """A planned serf and the supervisor's watchman that starts it.
 
     `started` gathers the `group:name` of each program that this object started because it did not run.
