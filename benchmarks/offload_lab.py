@@ -27,10 +27,10 @@ from serflab.kube.client import ApiClient, ApiError
 from serflab.kube.credentials import load_credentials
 from serflab.lab import state
 from serflab.lab.health import Watchman
-from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.plan import LabPlan, LabSettings, plan_lab
 from serflab.lab.processes import end, lab_processes
 from serflab.lab.sockets import UnixConnection, is_healthy, offload_socket
+from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.supervisor import Supervisor
 from serflab.lab.tools.pinned import LAB_TOOLS
 from serflab.lab.tools.toolbox import Toolbox

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from serflab.lab import state
 from serflab.lab.health import Watchman
-from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.plan import LabSettings, plan_lab
 from serflab.lab.processes import end, lab_processes
+from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.supervisor import Supervisor
 from serflab.lab.tools.pinned import LAB_TOOLS
 from serflab.lab.tools.toolbox import Toolbox

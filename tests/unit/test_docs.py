@@ -34,7 +34,7 @@ def sections(page: str, level: str = "##") -> dict[str, str]:
 def documented_options(section: str) -> dict[str, str]:
     """Return the options in the first column of a section's table, each with what stands in the second."""
     rows = [re.split(r"(?<!\\)\|", line) for line in section.splitlines() if line.startswith("| `-")]
-    return {option: row[2] for row in rows for option in re.findall(r"`(--?[a-z][a-z-]*)`", row[1])}
+    return {option: row[2] for row in rows for option in re.findall(r"`(--?[a-z][a-z0-9-]*)`", row[1])}
 
 
 def commands(group: click.Group, name: str) -> dict[str, click.Command]:

@@ -21,7 +21,6 @@ from serflab.lab.inventory import load_inventory
 from serflab.lab.local import LocalRuntime
 from serflab.lab.local import down as take_down
 from serflab.lab.plan import (
-    DEFAULT_INTERVAL,
     PROMETHEUS_PORT,
     VIEWER_PORT,
     LabPlan,
@@ -31,6 +30,7 @@ from serflab.lab.plan import (
 )
 from serflab.lab.ports import port_base
 from serflab.lab.processes import lab_processes
+from serflab.lab.serf_settings import DEFAULT_INTERVAL
 from serflab.lab.status import LabStatus, lab_status, target_states
 from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox

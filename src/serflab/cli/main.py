@@ -8,6 +8,7 @@ import click
 
 import serflab
 from serflab.cli.export import export
+from serflab.cli.image import image
 from serflab.cli.lab import down, kubeconfig, kubectl, logs, status, up
 from serflab.cli.offload import offload
 from serflab.cli.running import run
@@ -26,7 +27,7 @@ def version() -> None:
     click.echo(serflab.__version__)
 
 
-for command in (up, down, status, logs, kubectl, kubeconfig, tools, trace, offload, export):
+for command in (up, down, status, logs, kubectl, kubeconfig, tools, trace, offload, image, export):
     serflab_command.add_command(command)
 
 

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from serflab.errors import SerflabError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -63,19 +65,25 @@ CLIENTS = {
 """Client certificates by file name: (user, group) as Kubernetes reads them from the subject."""
 
 
-def issue_pki(directory: Path, names: Sequence[str], addresses: Sequence[str]) -> Pki:
+def issue_pki(directory: Path, names: Sequence[str], addresses: Sequence[str], *, renewable: bool = False) -> Pki:
     """Return the PKI in that directory; issue it when it is not there yet.
 
-    The server certificate is valid for the DNS names and IP addresses given; private keys are for the user only.
+    The server certificate is valid for the DNS names and IP addresses given; private keys are for the user only. The
+    authority's key is thrown away, unless the PKI is to be `renewable`: then the server certificate is issued anew each
+    time, and all others stay.
     """
     pki = Pki(directory)
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
     if pki.complete:
+        if renewable:
+            _Authority.read(pki).issue(pki, "server", "serflab", "", alternatives)
         return pki
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = _Authority.new("serflab")
     _write(pki.certificate("ca"), authority.certificate.public_bytes(serialization.Encoding.PEM))
-    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
-    alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+    if renewable:
+        _write(pki.key("ca"), _private_pem(authority.key))
     authority.issue(pki, "server", "serflab", "", alternatives)
     for name, (user, group) in CLIENTS.items():
         authority.issue(pki, name, user, group, [])
@@ -134,6 +142,14 @@ class _Authority:
         )
         return cls(certificate, key)
 
+    @classmethod
+    def read(cls, pki: Pki) -> _Authority:
+        """Return the authority of a renewable PKI."""
+        key = serialization.load_pem_private_key(pki.key("ca").read_bytes(), password=None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise SerflabError(f"{pki.key('ca')} is not a key that serflab made", hint="remove the serf's data")
+        return cls(x509.load_pem_x509_certificate(pki.certificate("ca").read_bytes()), key)
+
     def issue(self, pki: Pki, name: str, user: str, group: str, alternatives: list[x509.GeneralName]) -> None:
         """Write a certificate and its key: for client and server use with alternative names, else for clients only."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -185,7 +201,7 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _private_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -12,6 +12,7 @@ import requests
 
 from serflab.errors import SerflabError
 from serflab.lab.loopback import session
+from serflab.lab.probe import answers
 from serflab.lab.sockets import is_healthy
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ class CancelledError(SerflabError):
 class Awaited:
     """A program `group:name` that is waited for: ready once the URL `health` answers 200 (empty: once started).
 
-    A path instead of a URL is that of a Unix socket, whose `/healthz` is asked for.
+    A path instead of a URL is that of a Unix socket, whose `/healthz` is asked for. A URL is asked with the credentials
+    of the kubeconfig `asked_with` where there is one.
     """
 
     name: str
     health: str | Path
     log: Path
+    asked_with: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Watchman:
         waiting = [program for program in programs if program.health]
         with session() as http:
             for count in itertools.count():
-                waiting = [program for program in waiting if not _is_healthy(http, program.health, authority)]
+                waiting = [program for program in waiting if not _is_healthy(http, program, authority)]
                 if not waiting:
                     return
                 if count % _POLLS_A_LOOK == 0:
@@ -93,11 +96,13 @@ def _not_ready(program: Awaited, reason: str) -> SerflabError:
     return SerflabError(f"{name} {reason}", hint=f"its log is {program.log}{last_lines(program.log)}")
 
 
-def _is_healthy(http: requests.Session, url: str | Path, authority: str | bool) -> bool:
-    if not isinstance(url, str):
-        return is_healthy(url)
+def _is_healthy(http: requests.Session, program: Awaited, authority: str | bool) -> bool:
+    if not isinstance(program.health, str):
+        return is_healthy(program.health)
+    if program.asked_with is not None:
+        return answers(program.health, kubeconfig=program.asked_with)
     try:
-        return http.get(url, timeout=2, verify=authority).ok
+        return http.get(program.health, timeout=2, verify=authority).ok
     except requests.RequestException:
         return False
 

@@ -13,12 +13,12 @@ from serflab.errors import SerflabError
 from serflab.lab import state
 from serflab.lab.health import Awaited, CancelledError, Watchman
 from serflab.lab.inventory import STATE_ENV, Inventory
-from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.loopback import session
 from serflab.lab.ports import LOOPBACK, check_free
 from serflab.lab.processes import end, lab_processes
 from serflab.lab.prometheus import PrometheusFiles
 from serflab.lab.sockets import offload_directory, offload_socket, remove_elsewhere
+from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.supervisor import Program, Supervisor
 
 if TYPE_CHECKING:

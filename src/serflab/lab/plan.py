@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import sys
 from dataclasses import dataclass
@@ -11,21 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serflab.errors import Finding, InputError, SerflabError
-from serflab.lab.components import SerfPlan
 from serflab.lab.inventory import Inventory, Serf
 from serflab.lab.ports import LOOPBACK, SerfPorts
+from serflab.lab.serf_plan import SerfPlan
+from serflab.lab.serf_settings import (
+    CONFIG_ENV,
+    DEFAULT_CONFIG,
+    DEFAULT_INTERVAL,
+    INTERVAL_ENV,
+    PHASE_ENV,
+    read_interval,
+    read_phase,
+)
 from serflab.lab.topology import Node, Topology, load_topology
 from serflab.traces.check import load_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-CONFIG_ENV = "SERFLAB_CONFIG"
-PHASE_ENV = "SERFLAB_PHASE"
-INTERVAL_ENV = "SERFLAB_INTERVAL"
 PROMETHEUS_PORT_ENV = "SERFLAB_PROMETHEUS_PORT"
-DEFAULT_CONFIG = "annotations/emulation_config.json"
-DEFAULT_INTERVAL = 5.0
 PROMETHEUS_PORT = 9091
 VIEWER_PORT = 8080
 # Groups of the supervisor and directories of the state, which serfs have as well.
@@ -180,23 +183,21 @@ class _NodeReader:
         return path.resolve()
 
     def phase(self) -> int:
-        text = self._node.env.get(PHASE_ENV, "0")
-        if text.isdecimal():
-            return int(text)
-        self._find(PHASE_ENV, f"is {text!r}; expected a whole number of points of the trace, 0 or more")
-        return 0
+        try:
+            return read_phase(self._node.env.get(PHASE_ENV, "0"))
+        except ValueError as error:
+            self._find(PHASE_ENV, str(error))
+            return 0
 
     def interval(self) -> float:
         text = self._node.env.get(INTERVAL_ENV)
         if text is None:
             return self._settings.interval
         try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
-        if not 0 < seconds < math.inf:
-            self._find(INTERVAL_ENV, f"is {text!r}; expected seconds a point, more than 0")
-        return seconds
+            return read_interval(text)
+        except ValueError as error:
+            self._find(INTERVAL_ENV, str(error))
+            return self._settings.interval
 
     def _find(self, variable: str, problem: str) -> None:
         path = f"$.topology.nodes.{self._node.name}.env.{variable}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from serflab.errors import SerflabError
 from serflab.lab.load import JOB
-from serflab.lab.plan import INTERVAL_ENV
 from serflab.lab.prometheus_query import PrometheusError, matcher
+from serflab.lab.serf_settings import INTERVAL_ENV
 from serflab.lab.workload import config_without_series
 
 if TYPE_CHECKING:

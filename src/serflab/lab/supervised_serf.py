@@ -1,4 +1,4 @@
-"""One serf as plain processes of the user: its files, its programs, and starting them in order."""
+"""One serf under a supervisor, on this machine or in a container: its files, its programs, starting them in order."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 from serflab.errors import InputError, SerflabError
 from serflab.lab.certificates import issue_pki, kubeconfig
-from serflab.lab.components import API_SERVICE_ADDRESS, Component, SerfPlan, Stage, components, write_files
+from serflab.lab.components import components, write_files
 from serflab.lab.health import Awaited, CancelledError, Watchman, last_lines
 from serflab.lab.inventory import write_atomically
-from serflab.lab.supervisor import Program
+from serflab.lab.serf_plan import API_SERVICE_ADDRESS, Component, SerfPlan, Stage, Variant
+from serflab.lab.supervisor import STOP_SECONDS, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Whoever stops a container kills it after ten seconds.
+_STOP_SECONDS_IN_A_CONTAINER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +34,24 @@ class SupervisedSerf:
     started: list[str] = field(default_factory=list)
 
     def prepare(self) -> None:
-        """Write certificates, kubeconfigs and configuration, as far as they are not there."""
+        """Write certificates, kubeconfigs and configuration, as far as they are not there.
+
+        In a container the server's certificate is issued anew, as its addresses may have changed.
+        """
         plan = self.plan
         kubernetes = [f"kubernetes{rest}" for rest in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
-        pki = issue_pki(plan.pki.directory, ["localhost", plan.name, *kubernetes], [plan.address, API_SERVICE_ADDRESS])
+        names = dict.fromkeys(["localhost", plan.name, *kubernetes, *plan.names])
+        addresses = dict.fromkeys([plan.address, API_SERVICE_ADDRESS, *plan.addresses])
+        pki = issue_pki(plan.pki.directory, list(names), list(addresses), renewable=plan.contained)
+        write_files(plan)
+        if plan.variant is Variant.K3S:
+            return
         targets = {"admin": plan.kubeconfig}
         targets |= {
             name: plan.client_kubeconfig(name) for name in ("kube-controller-manager", "kube-scheduler", "kwok")
         }
         for client, path in targets.items():
             write_atomically(path, kubeconfig(pki, client, plan.name, plan.server))
-        write_files(plan)
 
     def programs(self) -> list[Program]:
         """Return the serf's programs for the supervisor: a group of the serf's name."""
@@ -53,6 +64,9 @@ class SupervisedSerf:
                 directory=self.plan.directory,
                 env=part.env,
                 stop_signal=part.stop_signal,
+                stop_seconds=_STOP_SECONDS_IN_A_CONTAINER if self.plan.contained else STOP_SECONDS,
+                may_end=part.may_end,
+                user="" if part.own_user else self.plan.user,
             )
             for part in components(self.plan)
         ]
@@ -119,7 +133,12 @@ class SupervisedSerf:
     def _await(self, stage: Stage) -> None:
         authority = str(self.plan.pki.certificate("ca"))
         awaited = [
-            Awaited(f"{self.plan.name}:{component.name}", component.health, self.plan.logs / f"{component.name}.log")
+            Awaited(
+                f"{self.plan.name}:{component.name}",
+                component.health,
+                self.plan.logs / f"{component.name}.log",
+                component.asked_with,
+            )
             for component in self._stage(stage)
         ]
         self.watchman.await_ready(awaited, authority)

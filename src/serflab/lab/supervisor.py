@@ -31,13 +31,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+DIRECTORY = "supervisor"
+"""Where supervisord's own files lie in the state directory."""
 _LOG_BYTES = "10MB"
 _START_SECONDS = 15.0
+STOP_SECONDS = 8
+"""How long a program has for its end before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program of a group: its command, its log file and what its environment has beyond the lab's."""
+    """One program of a group: its command, its log file and what its environment has beyond the lab's.
+
+    Asked to end by `stop_signal`, it is killed after `stop_seconds`. A program that `may_end` is started again after a
+    failure only; one that runs `at_once` needs nothing else to be ready. `user` is whom it runs as, empty for the
+    supervisor's user. The log is `rotated` unless it is no file.
+    """
 
     group: str
     name: str
@@ -46,6 +55,11 @@ class Program:
     directory: Path
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "TERM"
+    stop_seconds: int = STOP_SECONDS
+    may_end: bool = False
+    at_once: bool = False
+    user: str = ""
+    rotated: bool = True
 
     @property
     def full_name(self) -> str:
@@ -84,7 +98,7 @@ class Supervisor:
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
-        self._directory = state_dir / "supervisor"
+        self._directory = state_dir / DIRECTORY
         self._socket = socket_path(self._directory, "supervisor.sock")
 
     @property
@@ -108,9 +122,7 @@ class Supervisor:
         Starts supervisord where it does not run; else adds the groups that are new, and stops and replaces those whose
         programs changed. Nothing is started. Groups that are not named any more are stopped and removed.
         """
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(self._directory / "supervisord.conf", self._configuration(list(programs)))
+        self.write(programs)
         if not self.is_running():
             self._start()
             return
@@ -120,6 +132,26 @@ class Supervisor:
             self._call("removeProcessGroup", group)
         for group in (*added, *changed):
             self._call("addProcessGroup", group)
+
+    def write(self, programs: Iterable[Program]) -> None:
+        """Write the configuration of a supervisord that has these programs."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(self._configuration_file, self._configuration(list(programs)))
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Return the command of a supervisord with that configuration; with `--nodaemon` it stays in the foreground."""
+        return (sys.executable, "-m", "supervisor.supervisord", "--configuration", str(self._configuration_file))
+
+    @property
+    def socket(self) -> Path:
+        """Return the Unix socket of supervisord's API."""
+        return self._socket
+
+    @property
+    def _configuration_file(self) -> Path:
+        return self._directory / "supervisord.conf"
 
     def start(self, name: str) -> bool:
         """Start the program `group:name`; return False when it ran already."""
@@ -165,8 +197,7 @@ class Supervisor:
 
     def _start(self) -> None:
         environment = {**os.environ, LAB_ENV: str(self._state_dir)}
-        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._directory / "supervisord.conf")]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(self.command, env=environment, capture_output=True, text=True, check=False)
         deadline = time.monotonic() + _START_SECONDS
         while not self.is_running():
             if done.returncode != 0 or time.monotonic() > deadline:
@@ -198,6 +229,8 @@ class Supervisor:
                 f"[supervisord]\nlogfile={_escape(self.log)}\nlogfile_maxbytes={_LOG_BYTES}\nlogfile_backups=1\n"
                 f"pidfile={_escape(self._directory / 'supervisord.pid')}\nchildlogdir={_escape(self._directory)}\n"
                 f"minfds={files}\nminprocs=1\n"
+                # Without, root is warned of itself.
+                f"{'' if os.getuid() else 'user=root'}\n"
             ),
             (
                 "[rpcinterface:supervisor]\n"
@@ -215,19 +248,21 @@ class Supervisor:
 
 
 def _program_section(section: str, program: Program) -> str:
+    user = f"user={program.user}\n" if program.user else ""
     environment = ",".join(f'{name}="{_quotable(value)}"' for name, value in sorted(program.env.items()))
     return (
         f"[program:{section}]\n"
-        f"process_name={program.name}\n"
+        f"process_name={program.name}\n{user}"
         f"command={_escape(shlex.join(program.command))}\n"
         f"directory={_escape(program.directory)}\n"
         f"environment={environment}\n"
-        "autostart=false\nautorestart=true\nstartsecs=1\nstartretries=1000000\n"
+        f"autostart={str(program.at_once).lower()}\nautorestart={'unexpected' if program.may_end else 'true'}\n"
+        f"startsecs={0 if program.at_once else 1}\nstartretries=1000000\n"
         f"stopsignal={program.stop_signal}\n"
-        "stopwaitsecs=8\nstopasgroup=false\nkillasgroup=true\n"
+        f"stopwaitsecs={program.stop_seconds}\nstopasgroup=false\nkillasgroup=true\n"
         # Of all values this one is expanded twice.
         f"redirect_stderr=true\nstdout_logfile={_escape(_escape(program.log))}\n"
-        f"stdout_logfile_maxbytes={_LOG_BYTES}\nstdout_logfile_backups=1\n"
+        f"stdout_logfile_maxbytes={_LOG_BYTES if program.rotated else 0}\nstdout_logfile_backups=1\n"
     )
 
 

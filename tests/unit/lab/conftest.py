@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serflab.lab.components import SerfPlan
 from serflab.lab.ports import SerfPorts
+from serflab.lab.serf_plan import SerfPlan
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 

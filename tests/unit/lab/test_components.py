@@ -9,7 +9,8 @@ import subprocess
 import pytest
 import yaml
 
-from serflab.lab.components import Stage, components, write_files
+from serflab.lab.components import components, write_files
+from serflab.lab.serf_plan import Stage
 from serflab.lab.supervised_serf import SupervisedSerf
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
@@ -146,8 +147,10 @@ def test_a_serf_plays_at_its_own_pace_from_its_own_point(serf_plan):
     assert (own["interval"], own["phase"]) == ("0.25", "12")
 
 
-def test_a_serf_may_be_given_another_address_as_in_a_container(serf_plan):
-    elsewhere = dataclasses.replace(serf_plan, address="10.0.0.7")
-    parts = {part.name: part for part in components(elsewhere)}
-    assert {address for address, _ in listened(parts)} == {"10.0.0.7"}
-    assert not any("127.0.0.1" in argument for part in parts.values() for argument in part.command)
+def test_in_a_container_only_api_server_and_exporter_are_heard_from_outside(serf_plan):
+    contained = dataclasses.replace(serf_plan, listen="0.0.0.0")
+    parts = {part.name: part for part in components(contained)}
+    outside = {port for address, port in listened(parts) if address == "0.0.0.0"}
+    assert outside == {serf_plan.ports.apiserver, serf_plan.ports.exporter}
+    assert {address for address, port in listened(parts) if port not in outside} == {"127.0.0.1"}
+    assert all("//127.0.0.1:" in part.health for part in parts.values() if part.health)

@@ -1,0 +1,51 @@
+"""`serflab image`: the container image of a serf."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from serflab.cli.context import checkout
+from serflab.cli.display import Display
+from serflab.lab.image import PYTHON, Image, ImageBuilder
+from serflab.lab.serf_plan import Variant
+from serflab.lab.tools.pinned import tools_named
+from serflab.lab.tools.toolbox import Toolbox
+
+
+@click.group()
+def image() -> None:
+    """Build the container image of a serf."""
+
+
+@image.command()
+@click.option(
+    "--variant",
+    type=click.Choice([variant.value for variant in Variant]),
+    default=Variant.K3S.value,
+    show_default=True,
+    help="The control plane.",
+)
+@click.option("--base", metavar="IMAGE", default="", help="The base image.  [default: the Dockerfile's]")
+@click.option("--k3s-image", metavar="IMAGE", default="", help="Where K3s comes from.  [default: the Dockerfile's]")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Its name.  [default: serflab/serf:VARIANT]")
+@click.option(
+    "--python", metavar="X.Y", default=PYTHON, show_default=True, help="The Python of the base image, for its packages."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def build(variant: str, base: str, k3s_image: str, tags: tuple[str, ...], python: str, *, dry_run: bool) -> None:  # noqa: PLR0913 - the options of the command
+    """Build the image with the Docker engine, from this checkout and the pinned programs."""
+    wanted = Image(Variant(variant), base, k3s_image, tags, python)
+    root = checkout()
+    toolbox = Toolbox(root)
+    with Display() as progress:
+        builder = ImageBuilder(root, toolbox, progress)
+        if not dry_run:
+            builder.build(wanted)
+    if dry_run:
+        missing = [tool.name for tool in tools_named(wanted.programs) if toolbox.locate(tool).path is None]
+        click.echo(f"programs: {', '.join(wanted.programs)}; to get: {', '.join(missing) or 'none'}")
+        click.echo(f"would run: {shlex.join(wanted.command(builder.context))}")
+        return
+    click.echo(f"built {', '.join(wanted.all_tags)}")
