@@ -14,7 +14,7 @@ from serflab.cli.context import checkout, state_dir
 from serflab.cli.values import FILE, SECONDS
 from serflab.lab.export.manifests import files, manifests, stream, write
 from serflab.lab.export.plan import VIEWER_IMAGE, Export, ExportSettings, plan_export
-from serflab.lab.plan import DEFAULT_INTERVAL
+from serflab.lab.serf_settings import DEFAULT_INTERVAL
 
 if TYPE_CHECKING:
     from click import Context, Parameter

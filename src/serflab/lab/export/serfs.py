@@ -27,7 +27,7 @@ from serflab.lab.export.objects import (
 )
 from serflab.lab.export.plan import FIRST_ORDINAL
 from serflab.lab.export.resources import serf_needs
-from serflab.lab.plan import CONFIG_ENV, INTERVAL_ENV, PHASE_ENV
+from serflab.lab.serf_settings import CONFIG_ENV, INTERVAL_ENV, PHASE_ENV
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from serflab.lab.export.objects import Body, Names
     from serflab.lab.export.plan import Config, ExportedSerf, Group
 
-# What the entrypoint of the image reads besides the variables of serflab.lab.plan.
+# What the entrypoint of the image reads besides the variables of serflab.lab.serf_settings.
 NAME_ENV, NAMES_ENV = "SERFLAB_NAME", "SERFLAB_NAMES"
 ENTRYPOINT = "python3 -m serflab.lab.container"
 HOME = "/opt"

@@ -31,8 +31,8 @@ from serflab.lab.export.objects import (
 from serflab.lab.export.resources import viewer_needs
 from serflab.lab.export.serfs import CONFIGS, HOME, STATE, config_volumes, unpack
 from serflab.lab.inventory import STATE_ENV
-from serflab.lab.plan import INTERVAL_ENV, PHASE_ENV
 from serflab.lab.positions import POSITIONS_ENV
+from serflab.lab.serf_settings import INTERVAL_ENV, PHASE_ENV
 
 if TYPE_CHECKING:
     from serflab.lab.export.objects import Body, Names
