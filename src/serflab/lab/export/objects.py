@@ -22,8 +22,8 @@ DIGEST = "serflab.config-digest"
 MANAGER = "serflab-export"
 
 API_PORT, EXPORTER_PORT, PROMETHEUS_PORT, VIEWER_PORT = 6443, 9090, 9091, 8080
-# Any user that is not root; the volumes are made its own by `fsGroup`.
-USER = 65532
+# The user of the image; the volumes are made its own by `fsGroup`.
+USER = 10001
 
 
 @dataclass(frozen=True, slots=True)

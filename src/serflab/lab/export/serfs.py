@@ -9,6 +9,7 @@ import base64
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from serflab.lab.container_plan import DATA, FILES, NAME_ENV, NAMES_ENV
 from serflab.lab.export.objects import (
     API_PORT,
     DIGEST,
@@ -35,11 +36,8 @@ if TYPE_CHECKING:
     from serflab.lab.export.objects import Body, Names
     from serflab.lab.export.plan import Config, ExportedSerf, Group
 
-# What the entrypoint of the image reads besides the variables of serflab.lab.serf_settings.
-NAME_ENV, NAMES_ENV = "SERFLAB_NAME", "SERFLAB_NAMES"
 ENTRYPOINT = "python3 -m serflab.lab.container"
-HOME = "/opt"
-STATE = "/var/lib/serflab"
+HOME, STATE = str(FILES), str(DATA)
 CONFIGS = "configs"
 TABLE = "/etc/serflab/pods"
 _PORTS = {"api": API_PORT, "metrics": EXPORTER_PORT}
