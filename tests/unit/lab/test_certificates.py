@@ -135,3 +135,20 @@ def test_a_kubeconfig_holds_all_that_a_client_needs(pki, tmp_path, client):
     credentials = load_credentials(file)
     assert credentials.server == "https://127.0.0.1:21000"
     assert handshake(pki, "127.0.0.1", context=credentials.ssl_context, demand_client=True) is None
+
+
+def test_a_renewable_pki_gets_a_new_server_certificate_for_new_names_and_keeps_all_others(tmp_path):
+    issue_pki(tmp_path / "pki", NAMES, ADDRESSES, renewable=True)
+    others = {file: file.read_bytes() for file in (tmp_path / "pki").iterdir() if not file.name.startswith("server.")}
+    pki = issue_pki(tmp_path / "pki", [*NAMES, "serf7"], ["192.0.2.7"], renewable=True)
+    assert handshake(pki, "serf7") is None
+    assert handshake(pki, "192.0.2.7", client="admin") is None
+    assert "certificate is not valid for '127.0.0.1'" in handshake(pki, "127.0.0.1")
+    assert {file: file.read_bytes() for file in others} == others
+
+
+def test_the_authoritys_key_is_kept_only_where_it_is_needed_again(tmp_path):
+    once = issue_pki(tmp_path / "once", NAMES, ADDRESSES)
+    renewable = issue_pki(tmp_path / "renewable", NAMES, ADDRESSES, renewable=True)
+    assert not once.key("ca").exists()
+    assert stat.S_IMODE(renewable.key("ca").stat().st_mode) == 0o600
