@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from bare_serfs import CHECKOUT, port_block, running_bare_serfs
+from serflab.cli.up import RUNTIME_ENV
 from serflab.lab.inventory import STATE_ENV, load_inventory
 from serflab.lab.ports import PORT_BASE_ENV
 from serflab.lab.positions import POSITIONS_ENV
@@ -26,6 +27,9 @@ from serflab.offload.registry import REGISTRY_ENV
 
 # A runner in the background ignores Ctrl-C and hands that on to every program that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Labs of these tests are plain processes, also on a machine that has containerlab.
+os.environ[RUNTIME_ENV] = "local"
 
 # Hypothesis would judge wall time, which a busy machine decides.
 settings.register_profile("no deadline", deadline=None)

@@ -1,4 +1,4 @@
-"""The commands that bring a lab up, show it, reach into it and take it away."""
+"""The commands that show a lab, reach into it, restart a part of it and take it away."""
 
 from __future__ import annotations
 
@@ -7,91 +7,19 @@ import json
 import os
 import subprocess
 import sys
-import time
-from typing import TYPE_CHECKING
 
 import click
 
 from serflab.cli.context import checkout, inventory, output_option, state_dir
 from serflab.cli.display import Display
-from serflab.cli.table import print_table
-from serflab.cli.values import FILE, PORT, SECONDS
+from serflab.cli.status_table import show_status
 from serflab.errors import SerflabError
-from serflab.lab.inventory import load_inventory
-from serflab.lab.local import LocalRuntime
-from serflab.lab.local import down as take_down
-from serflab.lab.plan import (
-    PROMETHEUS_PORT,
-    VIEWER_PORT,
-    LabPlan,
-    LabSettings,
-    plan_lab,
-    select_serfs,
-)
-from serflab.lab.ports import port_base
+from serflab.lab import local, local_restart
+from serflab.lab.containerlab_files import Deployment, load_deployment
+from serflab.lab.inventory import CONTAINERLAB, Serf
 from serflab.lab.processes import lab_processes
-from serflab.lab.serf_settings import DEFAULT_INTERVAL
-from serflab.lab.status import LabStatus, lab_status, target_states
-from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
+from serflab.lab.status import lab_status
 from serflab.lab.tools.toolbox import Toolbox
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_TARGETS_SECONDS = 30.0
-
-
-@click.command()
-@click.option("--topology", type=FILE, help="The topology file.  [default: topology.yaml of the checkout]")
-@click.option("--serfs", "count", type=int, metavar="N", help="Only the first N serfs of the topology.")
-@click.option("--only", metavar="NAME,…", help="Only these serfs, besides those that are up already.")
-@click.option(
-    "--interval", type=SECONDS, default=DEFAULT_INTERVAL, show_default=True, help="Seconds a point of the trace."
-)
-@click.option("--prometheus-port", type=PORT, default=PROMETHEUS_PORT, show_default=True, help="Prometheus' port.")
-@click.option("--viewer-port", type=PORT, default=VIEWER_PORT, show_default=True, help="The page's port.")
-@click.option("--dry-run", is_flag=True, help="Check the input and say what would be done.")
-def up(  # noqa: PLR0913, PLR0917 - the options of the command
-    topology: Path | None,
-    count: int | None,
-    only: str | None,
-    interval: float,
-    prometheus_port: int,
-    viewer_port: int,
-    dry_run: bool,
-) -> None:
-    """Bring the lab up, or repair what is missing of it."""
-    began = time.monotonic()
-    root = checkout()
-    settings = LabSettings(
-        checkout=root,
-        state_dir=state_dir(),
-        topology=topology or root / "topology.yaml",
-        port_base=port_base(),
-        prometheus_port=prometheus_port,
-        viewer_port=viewer_port,
-        interval=interval,
-    )
-    names = [name.strip() for name in only.split(",")] if only else []
-    wanted = select_serfs(settings.load_topology(), count, names)
-    toolbox, chosen = Toolbox(root), tools_named(LAB_TOOLS)
-    expected = {tool.name: toolbox.expected_path(tool) for tool in chosen}
-    plan = plan_lab(settings, expected, [*wanted, *_already_up(settings.state_dir)])
-    if dry_run:
-        _show_plan(plan, toolbox)
-        return
-    with Display() as progress:
-        programs = toolbox.install(chosen, progress)
-        plan = dataclasses.replace(
-            plan, serfs=tuple(dataclasses.replace(serf, programs=programs) for serf in plan.serfs)
-        )
-        LocalRuntime(plan, programs["prometheus"], progress).up()
-        progress.say("waiting for the first scrapes")
-        status_now = _await_targets(plan)
-    _show(status_now)
-    click.echo(f"\nup after {time.monotonic() - began:.0f} s. The page: {plan.inventory.viewer}")
-    if not status_now.healthy:
-        raise SerflabError("the lab is not healthy", hint="`serflab status` tells more")
 
 
 @click.command()
@@ -100,17 +28,68 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
 def down(*, keep_data: bool, dry_run: bool) -> None:
     """Stop everything of the lab and remove its state."""
     directory = state_dir()
-    if dry_run:
-        count = sum(1 for _ in lab_processes(directory))
-        removed = "its data is kept" if keep_data else f"{directory} is removed"
-        click.echo(f"would stop {count} processes; {removed}" if directory.exists() else "no lab is up")
-        return
     if not directory.exists():
         click.echo("no lab is up")
         return
-    count = take_down(directory, keep_data=keep_data)
+    deployment = load_deployment(directory)
     rest = f"the data is kept in {directory}" if keep_data else f"{directory} is removed"
-    click.echo(f"{count} processes ended; {rest}")
+    if dry_run:
+        count = sum(1 for _ in lab_processes(directory))
+        containers = ""
+        if deployment is not None:
+            action = "stop" if keep_data else "destroy"
+            containers = f", and {action} the containers of the lab {deployment.lab}"
+        rest = "its data is kept" if keep_data else f"{directory} is removed"
+        click.echo(f"would stop {count} processes{containers}; {rest}")
+    elif deployment is not None:
+        _containers_down(deployment, keep_data=keep_data, rest=rest)
+    else:
+        count = local.down(directory, keep_data=keep_data)
+        click.echo(f"{count} processes ended; {rest}")
+
+
+def _containers_down(deployment: Deployment, *, keep_data: bool, rest: str) -> None:
+    # Only here, as in the commands below: who has no containers does not wait for their libraries.
+    from serflab.lab.containerlab import sudo_notice  # noqa: PLC0415
+    from serflab.lab.containerlab_runtime import down as take_down  # noqa: PLC0415
+    from serflab.lab.runtimes import container_tools  # noqa: PLC0415
+
+    with Display() as progress:
+        tools = container_tools({})
+        sudo_notice(tools.containerlab, progress.say)
+        task = f"{'stopping' if keep_data else 'destroying'} the lab {deployment.lab}"
+        progress.start(task)
+        processes, containers = take_down(
+            state_dir(), tools.containerlab, tools.engine, deployment, keep_data=keep_data
+        )
+        progress.finish(task)
+    what = "stopped" if keep_data else "removed"
+    click.echo(f"{processes} processes ended, {containers} containers {what}; {rest}")
+
+
+@click.command()
+@click.argument("serf")
+@click.option("--dry-run", is_flag=True, help="Only say what would be restarted.")
+def restart(serf: str, *, dry_run: bool) -> None:
+    """Restart SERF and wait until it is ready: its data stays, and so do its links."""
+    lab = inventory()
+    entry = lab.serf(serf)
+    if dry_run:
+        what = f"the container {entry.container}" if entry.container else f"the programs of {serf}"
+        click.echo(f"would restart {what}")
+        return
+    with Display() as progress:
+        if lab.runtime == CONTAINERLAB:
+            from serflab.lab.containerlab import sudo_notice  # noqa: PLC0415
+            from serflab.lab.containerlab_runtime import restart as restart_container  # noqa: PLC0415
+            from serflab.lab.runtimes import container_tools  # noqa: PLC0415
+
+            tools = container_tools({})
+            sudo_notice(tools.containerlab, progress.say)
+            restart_container(state_dir(), serf, tools.containerlab, tools.engine, progress)
+        else:
+            local_restart.restart(state_dir(), serf, progress)
+    click.echo(f"{serf} is ready")
 
 
 @click.command()
@@ -121,7 +100,7 @@ def status(output: str) -> None:
     if output == "json":
         click.echo(json.dumps({**dataclasses.asdict(now), "healthy": now.healthy}, indent=2))
     else:
-        _show(now)
+        show_status(now)
     if not now.healthy:
         sys.exit(1)
 
@@ -133,6 +112,8 @@ def status(output: str) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added.")
 def logs(serf: str, component: str | None, *, lines: int, follow: bool) -> None:
     """Show the last log lines of SERF (`services` for Prometheus and the viewer), of one COMPONENT or of each."""
+    if serf != "services" and (entry := _in_a_container(serf)) is not None:
+        sys.exit(_container_logs(entry, component, lines, follow=follow))
     directory = state_dir() / "logs" if serf == "services" else state_dir() / serf / "logs"
     files = sorted(directory.glob("*.log"))
     if not files:
@@ -144,6 +125,37 @@ def logs(serf: str, component: str | None, *, lines: int, follow: bool) -> None:
         )
     command = ["tail", f"--lines={lines}", *(["--follow=name"] if follow else []), *map(str, chosen)]
     sys.exit(subprocess.run(command, check=False).returncode)
+
+
+def _in_a_container(name: str) -> Serf | None:
+    try:
+        found = inventory()
+    except SerflabError:
+        return None
+    return found.serf(name) if found.runtime == CONTAINERLAB else None
+
+
+def _container_logs(serf: Serf, component: str | None, lines: int, *, follow: bool) -> int:
+    """Run `tail` in the serf's container; return its exit status."""
+    from serflab.lab.engine import Engine  # noqa: PLC0415
+
+    engine = Engine.connect()
+    container = engine.containers(inventory().name).get(serf.name)
+    if container is None:
+        raise SerflabError(f"there is no container {serf.container}", hint="`serflab up` makes what is missing")
+    if not container.runs:
+        click.echo(engine.output(container, lines))
+        raise SerflabError(f"{container.problem}; the above is what it wrote last", hint="`serflab up` starts it again")
+    names = sorted(name.decode() for name in b"".join(engine.run(container, ["ls", str(serf.logs)])).split())
+    found = [name.removesuffix(".log") for name in names if name.endswith(".log")]
+    if component is not None and component not in found:
+        raise SerflabError(f"{serf.name} has no component {component!r}", hint=f"its logs are: {', '.join(found)}")
+    files = [f"{serf.logs}/{name}.log" for name in found if component in {None, name}]
+    command = ["tail", f"--lines={lines}", *(["--follow=name"] if follow else []), *files]
+    for output in engine.run(container, command):
+        sys.stdout.buffer.write(output)
+        sys.stdout.buffer.flush()
+    return 0
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -162,64 +174,3 @@ def kubectl(serf: str, arguments: tuple[str, ...]) -> None:
 def kubeconfig(serf: str) -> None:
     """Print the path of SERF's kubeconfig: `export KUBECONFIG=$(serflab kubeconfig serf1)`."""
     click.echo(inventory().serf(serf).kubeconfig)
-
-
-def _already_up(directory: Path) -> list[str]:
-    try:
-        return [serf.name for serf in load_inventory(directory).serfs]
-    except SerflabError:
-        return []
-
-
-def _await_targets(plan: LabPlan) -> LabStatus:
-    deadline = time.monotonic() + _TARGETS_SECONDS
-    wanted = {serf.name for serf in plan.serfs}
-    while time.monotonic() < deadline:
-        states = target_states(plan.inventory)
-        if all(states.get(name) == "up" for name in wanted):
-            now = lab_status(plan.inventory, plan.settings.state_dir)
-            if now.healthy:
-                return now
-        time.sleep(0.5)
-    return lab_status(plan.inventory, plan.settings.state_dir)
-
-
-def _show_plan(plan: LabPlan, toolbox: Toolbox) -> None:
-    missing = [tool.name for tool in tools_named(LAB_TOOLS) if toolbox.locate(tool).path is None]
-    click.echo(f"lab {plan.topology.name} from {plan.topology.file}, state in {plan.settings.state_dir}")
-    click.echo(f"tools to get: {', '.join(missing) or 'none'}")
-    rows = [
-        (serf.name, serf.server, serf.exporter, str(serf.config), str(serf.phase), f"{serf.interval:g}")
-        for serf in plan.serfs
-    ]
-    print_table(("SERF", "API SERVER", "EXPORTER", "CONFIG", "PHASE", "INTERVAL"), rows)
-    click.echo(f"Prometheus: {plan.inventory.prometheus}, the page: {plan.inventory.viewer}")
-
-
-def _show(now: LabStatus) -> None:
-    rows = [
-        (
-            serf.name,
-            serf.state,
-            serf.version or "-",
-            str(serf.nodes),
-            f"{serf.running}/{serf.total}",
-            "-" if serf.tick is None or serf.tick < 0 else str(serf.tick),
-            serf.target,
-            serf.problem,
-        )
-        for serf in now.serfs
-    ]
-    print_table(("SERF", "STATE", "VERSION", "NODES", "PODS", "TICK", "TARGET", ""), rows)
-    ready = sum(serf.state == "Ready" for serf in now.serfs)
-    running, total = sum(serf.running for serf in now.serfs), sum(serf.total for serf in now.serfs)
-    scraped = sum(serf.target == "up" for serf in now.serfs)
-    count = len(now.serfs)
-    click.echo(
-        f"\n{ready}/{count} serfs Ready, {running}/{total} pods Running, {scraped}/{count} targets up, "
-        f"memory {now.memory / 2**30:.2f} GiB"
-    )
-    services = ", ".join(f"{name} {state}" for name, state in now.services.items())
-    click.echo(f"{services or 'no services'}; page {now.viewer}, Prometheus {now.prometheus}")
-    for problem in now.problems:
-        click.echo(problem, err=True)

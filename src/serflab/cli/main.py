@@ -9,11 +9,12 @@ import click
 import serflab
 from serflab.cli.export import export
 from serflab.cli.image import image
-from serflab.cli.lab import down, kubeconfig, kubectl, logs, status, up
+from serflab.cli.lab import down, kubeconfig, kubectl, logs, restart, status
 from serflab.cli.offload import offload
 from serflab.cli.running import run
 from serflab.cli.tools import tools
 from serflab.cli.trace import trace
+from serflab.cli.up import up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -27,7 +28,7 @@ def version() -> None:
     click.echo(serflab.__version__)
 
 
-for command in (up, down, status, logs, kubectl, kubeconfig, tools, trace, offload, image, export):
+for command in (up, down, restart, status, logs, kubectl, kubeconfig, tools, trace, offload, image, export):
     serflab_command.add_command(command)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from serflab.errors import SerflabError
 
 FILE_NAME = "lab.json"
+LOCAL, CONTAINERLAB = "local", "containerlab"
 STATE_ENV = "SERFLAB_STATE"
 _VERSION = 1
 _ANEW = "`serflab down` and `serflab up` write it anew"
@@ -22,7 +23,11 @@ _ANEW = "`serflab down` and `serflab up` write it anew"
 
 @dataclass(frozen=True, slots=True)
 class Serf:
-    """One emulated cluster: where its API server, its exporter, its emulation config and its logs are."""
+    """One emulated cluster: where its API server, its exporter, its emulation config and its logs are.
+
+    `container` names the container that it runs in, empty where it runs as processes of this machine; `logs` is then a
+    directory in that container.
+    """
 
     name: str
     kubeconfig: Path
@@ -31,6 +36,7 @@ class Serf:
     config: Path
     logs: Path
     env: dict[str, str] = field(default_factory=dict)
+    container: str = ""
 
     @property
     def metrics_url(self) -> str:
@@ -88,6 +94,7 @@ def _inventory(data: dict[str, Any]) -> Inventory:
             config=Path(item["config"]),
             logs=Path(item["logs"]),
             env=item["env"],
+            container=item.get("container", ""),
         )
         for item in data["serfs"]
     )

@@ -7,28 +7,23 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-import requests
-
 from serflab.errors import SerflabError
 from serflab.lab import state
-from serflab.lab.health import Awaited, CancelledError, Watchman
-from serflab.lab.inventory import STATE_ENV, Inventory
-from serflab.lab.loopback import session
-from serflab.lab.ports import LOOPBACK, check_free
+from serflab.lab.health import CancelledError, Watchman
+from serflab.lab.ports import check_free
 from serflab.lab.processes import end, lab_processes
-from serflab.lab.prometheus import PrometheusFiles
+from serflab.lab.services import OFFLOAD, VIEWER, Services
 from serflab.lab.sockets import offload_directory, offload_socket, remove_elsewhere
 from serflab.lab.supervised_serf import SupervisedSerf
-from serflab.lab.supervisor import Program, Supervisor
+from serflab.lab.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from serflab.lab.inventory import Inventory
     from serflab.lab.plan import LabPlan
     from serflab.lab.progress import Progress
-
-SERVICES = "services"
 
 
 class LocalRuntime:
@@ -37,13 +32,11 @@ class LocalRuntime:
     def __init__(self, plan: LabPlan, prometheus: Path, progress: Progress) -> None:
         self._plan = plan
         self._settings = plan.settings
-        self._prometheus = prometheus
         self._progress = progress
         self._supervisor = Supervisor(plan.settings.state_dir)
         self._watchman = Watchman(self._supervisor)
         self._serfs = [SupervisedSerf(serf, self._watchman) for serf in plan.serfs]
-        self._files = PrometheusFiles(plan.settings.checkout, plan.settings.state_dir / "prometheus")
-        self._started: list[str] = []
+        self._services = Services(plan.settings, prometheus, self._watchman)
 
     def up(self) -> Inventory:
         """Start what is missing and return the inventory once every serf and service is ready.
@@ -53,15 +46,15 @@ class LocalRuntime:
         was_running = self._supervisor.is_running()
         try:
             self._prepare(was_running=was_running)
-            self._start_prometheus()
+            self._services.start_prometheus(self._plan.inventory)
             self._side_by_side(f"starting {len(self._serfs)} serfs with their pods", self._start_serf)
             inventory = self._plan.inventory
             inventory.save(self._settings.state_dir)
-            self._start(f"{SERVICES}:offload")
-            self._start(f"{SERVICES}:viewer")
+            self._services.start(OFFLOAD)
+            self._services.start(VIEWER)
             self._side_by_side("starting exporters", SupervisedSerf.start_exporter)
             self._start_replays()
-            self._await_services(inventory)
+            self._services.await_ready(inventory)
         except BaseException:
             self._watchman.cancelled.set()
             self._undo(was_running=was_running)
@@ -78,45 +71,21 @@ class LocalRuntime:
         for serf in self._serfs:
             serf.prepare()
         programs = [program for serf in self._serfs for program in serf.programs()]
-        self._supervisor.configure([*self._service_programs(), *programs])
+        self._supervisor.configure([*self._services.programs(), *programs])
 
     def _undo(self, *, was_running: bool) -> None:
         if was_running:
-            for name in [*self._started, *(name for serf in self._serfs for name in serf.started)]:
+            for name in [*self._services.started, *(name for serf in self._serfs for name in serf.started)]:
                 self._supervisor.stop(name)
             return
         self._supervisor.shut_down()
         end(lab_processes(self._settings.state_dir), patience=3)
 
-    def _start(self, name: str) -> bool:
-        started = self._supervisor.start(name)
-        if started:
-            self._started.append(name)
-        return started
-
-    def _service_programs(self) -> list[Program]:
-        settings, logs = self._settings, self._settings.state_dir / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        prometheus = self._files.command(self._prometheus, settings.prometheus_port)
-        python = str(self._plan.serfs[0].python)
-        app = str(settings.checkout / "flask-app" / "app.py")
-        viewer = (python, "-u", app, f"--host={LOOPBACK}", f"--port={settings.viewer_port}")
-        offload = (python, "-u", "-m", "serflab", "offload", "manager")
-        lab_env = {STATE_ENV: str(settings.state_dir)}
-        return [
-            Program(SERVICES, "prometheus", prometheus, logs / "prometheus.log", settings.state_dir),
-            Program(SERVICES, "offload", offload, logs / "offload.log", settings.checkout, lab_env),
-            Program(SERVICES, "viewer", viewer, logs / "viewer.log", settings.checkout, lab_env),
-        ]
-
     def _check_ports(self, *, was_running: bool) -> None:
         states = self._supervisor.states() if was_running else {}
         running = {name for name, program in states.items() if program.state in {"RUNNING", "STARTING", "STOPPING"}}
-        wanted: dict[int, str] = {}
-        if f"{SERVICES}:prometheus" not in running:
-            wanted[self._settings.prometheus_port] = "Prometheus"
-        if f"{SERVICES}:viewer" not in running:
-            wanted[self._settings.viewer_port] = "the viewer"
+        services = self._services.ports()
+        wanted = {port: purpose for name, (port, purpose) in services.items() if name not in running}
         for serf in self._serfs:
             wanted |= {
                 port: f"{component} of {serf.plan.name}"
@@ -124,20 +93,6 @@ class LocalRuntime:
                 if f"{serf.plan.name}:{component}" not in running
             }
         check_free(wanted)
-
-    def _start_prometheus(self) -> None:
-        """Start Prometheus, or make a running one read a configuration that has changed."""
-        changed = self._files.write(self._settings.prometheus_port)
-        self._files.write_targets(self._plan.inventory.serfs)
-        if self._start(f"{SERVICES}:prometheus") or not changed:
-            return
-        try:
-            answer = session().post(f"{self._plan.inventory.prometheus}/-/reload", timeout=10)
-        except requests.RequestException as error:
-            raise SerflabError(f"Prometheus did not reload its configuration: {error}") from error
-        if not answer.ok:
-            hint = "see prometheus.yml and prometheus-rules.yml"
-            raise SerflabError(f"Prometheus refuses its configuration: {answer.text.strip()}", hint=hint)
 
     def _side_by_side(self, task: str, step: Callable[[SupervisedSerf], None]) -> None:
         """Do a step for all serfs, for one more at once than there are cores, and wait for all of them."""
@@ -176,17 +131,6 @@ class LocalRuntime:
         for serf in self._serfs:
             if serf.start_replay():
                 self._watchman.cancelled.wait(serf.plan.interval / 2 / len(self._serfs))
-
-    def _await_services(self, inventory: Inventory) -> None:
-        logs = self._settings.state_dir / "logs"
-        checks: dict[str, str | Path] = {
-            "prometheus": f"{inventory.prometheus}/-/ready",
-            "viewer": f"{inventory.viewer}/api/health",
-            "offload": offload_socket(self._settings.state_dir),
-        }
-        self._watchman.await_ready(
-            [Awaited(f"{SERVICES}:{name}", health, logs / f"{name}.log") for name, health in checks.items()]
-        )
 
 
 def down(state_dir: Path, *, keep_data: bool) -> int:

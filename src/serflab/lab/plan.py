@@ -28,7 +28,6 @@ from serflab.traces.check import load_config
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-PROMETHEUS_PORT_ENV = "SERFLAB_PROMETHEUS_PORT"
 PROMETHEUS_PORT = 9091
 VIEWER_PORT = 8080
 # Groups of the supervisor and directories of the state, which serfs have as well.
@@ -50,11 +49,16 @@ class LabSettings:
     @property
     def variables(self) -> dict[str, str]:
         """Return the environment variables by which the topology file takes part of these settings."""
-        return {INTERVAL_ENV: f"{self.interval:g}", PROMETHEUS_PORT_ENV: str(self.prometheus_port)}
+        return {INTERVAL_ENV: f"{self.interval:g}"}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which the topology file is read: this process' own, and these settings."""
+        return {**os.environ, **self.variables}
 
     def load_topology(self) -> Topology:
         """Read the topology file with these settings; raises as `topology.load_topology`."""
-        return load_topology(self.topology, {**os.environ, **self.variables})
+        return load_topology(self.topology, self.environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,11 @@ class LabPlan:
             prometheus=f"http://{LOOPBACK}:{self.settings.prometheus_port}",
             viewer=f"http://{LOOPBACK}:{self.settings.viewer_port}",
         )
+
+
+def workload_of(serf: Serf) -> Workload:
+    """Return what a serf of a lab that is up plays, as its inventory has it."""
+    return Workload(serf.config, int(serf.env.get(PHASE_ENV, "0")), float(serf.env.get(INTERVAL_ENV, DEFAULT_INTERVAL)))
 
 
 def plan_lab(settings: LabSettings, programs: Mapping[str, Path], wanted: Sequence[str]) -> LabPlan:

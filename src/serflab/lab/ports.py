@@ -21,6 +21,10 @@ PORT_BASE_ENV = "SERFLAB_PORT_BASE"
 PORT_BASE = 21000
 """Below the range from which Linux takes client ports (32768 and up), so that no connection sits on a fixed port."""
 _PORTS_A_SERF = 10
+_HINT = (
+    f"stop it, or move the lab: {PORT_BASE_ENV} moves the serfs' ports, "
+    "--viewer-port and --prometheus-port the other two"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def port_base() -> int:
     return int(text)
 
 
-def check_free(wanted: Mapping[int, str]) -> None:
+def check_free(wanted: Mapping[int, str], hint: str = _HINT) -> None:
     """Check that all ports (number to purpose) can be listened on.
 
     Raises one `SerflabError` that names each port in use and the process that holds it, as far as this user may see it.
@@ -62,11 +66,7 @@ def check_free(wanted: Mapping[int, str]) -> None:
             f"port {port} ({wanted[port]}) is in use by {holders.get(port, 'a process of another user')}"
             for port in busy
         ]
-        raise SerflabError(
-            "\n".join(lines),
-            hint=f"stop it, or move the lab: {PORT_BASE_ENV} moves the serfs' ports, "
-            "--viewer-port and --prometheus-port the other two",
-        )
+        raise SerflabError("\n".join(lines), hint=hint)
 
 
 def _is_free(port: int) -> bool:

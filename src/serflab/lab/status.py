@@ -12,6 +12,7 @@ import requests
 from serflab.errors import SerflabError
 from serflab.kube.client import ApiClient, RetryPolicy
 from serflab.kube.credentials import load_credentials
+from serflab.lab.inventory import CONTAINERLAB
 from serflab.lab.loopback import session
 from serflab.lab.processes import lab_processes, memory_bytes
 from serflab.lab.supervisor import Supervisor
@@ -19,6 +20,7 @@ from serflab.lab.supervisor import Supervisor
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from serflab.lab.engine import Container
     from serflab.lab.inventory import Inventory, Serf
 
 READY = "Ready"
@@ -82,27 +84,73 @@ def lab_status(inventory: Inventory, state_dir: Path) -> LabStatus:
     except SerflabError as error:
         programs = {}
         problems.append(str(error))
+    containers = _containers(inventory, problems)
     targets, ticks = target_states(inventory), _ticks(inventory)
     answers = asyncio.run(_ask_all(inventory))
     serfs = []
     for serf, answer in zip(inventory.serfs, answers, strict=True):
-        own = {name.partition(":")[2]: state for name, state in programs.items() if name.startswith(f"{serf.name}:")}
+        own = containers.programs(serf) if containers else _programs(serf.name, programs)
         state, problem = _state(own, answer)
         pods = dict(answer.pods) if isinstance(answer, _Answer) else {}
         version, nodes = (answer.version, answer.nodes) if isinstance(answer, _Answer) else ("", 0)
         target = targets.get(serf.name, "missing")
         serfs.append(SerfStatus(serf.name, state, problem, version, nodes, pods, ticks.get(serf.name), target))
-    services = {name.partition(":")[2]: state for name, state in programs.items() if name.startswith("services:")}
+    services = _programs("services", programs) | (containers.services if containers else {})
     return LabStatus(
         name=inventory.name,
         runtime=inventory.runtime,
         serfs=tuple(serfs),
         services=services,
-        memory=memory_bytes(lab_processes(state_dir)),
+        memory=memory_bytes(lab_processes(state_dir)) + (containers.memory if containers else 0),
         viewer=inventory.viewer,
         prometheus=inventory.prometheus,
         problems=tuple(problems),
     )
+
+
+def _programs(group: str, programs: dict[str, str]) -> dict[str, str]:
+    return {name.partition(":")[2]: state for name, state in programs.items() if name.startswith(f"{group}:")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Containers:
+    """What the engine says of a lab's containers: those of serfs by node, others as services, memory in bytes."""
+
+    serfs: dict[str, Container]
+    services: dict[str, str]
+    memory: int
+
+    def programs(self, serf: Serf) -> dict[str, str]:
+        """Return the container in the place of a serf's programs: RUNNING, STOPPED, or what is wrong with it."""
+        container = self.serfs.get(serf.name)
+        if container is None:
+            return {f"container {serf.container}": "STOPPED"}
+        if container.state in {"created", "exited", "dead"}:
+            return {f"container {container.name}": "STOPPED"}
+        health = f"not healthy ({container.complaint})" if container.health == "unhealthy" else ""
+        return {container.name: health or ("RUNNING" if container.runs else container.state)}
+
+
+def _containers(inventory: Inventory, problems: list[str]) -> _Containers | None:
+    """Return the containers of a lab, None with the local runtime or when the engine does not answer."""
+    if inventory.runtime != CONTAINERLAB:
+        return None
+    # Only here: the library of the engine takes longer to load than the rest of a status.
+    from serflab.lab.engine import Engine  # noqa: PLC0415
+
+    try:
+        engine = Engine.connect()
+        found = engine.containers(inventory.name)
+    except SerflabError as error:
+        problems.append(str(error))
+        return None
+    serfs = {serf.name for serf in inventory.serfs}
+    services = {
+        node: "RUNNING" if container.runs else container.state.upper()
+        for node, container in found.items()
+        if node not in serfs
+    }
+    return _Containers(found, services, engine.memory(found.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class TestDryRun:
 
     def test_it_prints_the_plan_and_creates_nothing(self, serflab, state_dir, cache):
         shown = serflab("up", "--dry-run")
-        assert (shown.status, shown.err) == (0, "")
+        assert (shown.status, shown.err) == (0, "runtime local: containerlab is not installed\n")
         assert f"state in {state_dir}" in shown.out
         assert (
             "tools to get: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl, kwok, prometheus"
@@ -60,10 +60,10 @@ class TestDryRun:
             (["--only=serf12"], "has no serf 'serf12'\n  hint: did you mean "),
             (["--serfs=12"], "has 11 serfs, not 12\n  hint: give 1 to 11"),
             (["--topology=nowhere.yaml"], "nowhere.yaml: cannot be read (No such file or directory)"),
-            (["--interval=0"], "'--interval': 0.0 is not in the range x>0"),
-            (["--interval=-1"], "'--interval': -1.0 is not in the range x>0"),
-            (["--interval=nan"], "'--interval': nan is not a time"),
-            (["--interval=inf"], "'--interval': inf is not a time"),
+            (["--interval=0"], "'--interval' (env var: 'SERFLAB_INTERVAL'): 0.0 is not in the range x>0"),
+            (["--interval=-1"], "'--interval' (env var: 'SERFLAB_INTERVAL'): -1.0 is not in the range x>0"),
+            (["--interval=nan"], "'--interval' (env var: 'SERFLAB_INTERVAL'): nan is not a time"),
+            (["--interval=inf"], "'--interval' (env var: 'SERFLAB_INTERVAL'): inf is not a time"),
             (["--viewer-port=0"], "'--viewer-port': 0 is not in the range 1<=x<=65535"),
         ],
     )

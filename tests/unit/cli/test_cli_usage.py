@@ -30,6 +30,7 @@ def test_there_are_these_commands():
     assert {words for words in COMMANDS if len(words) == 1} == {
         ("up",),
         ("down",),
+        ("restart",),
         ("status",),
         ("logs",),
         ("kubectl",),
@@ -37,6 +38,8 @@ def test_there_are_these_commands():
         ("tools",),
         ("trace",),
         ("offload",),
+        ("image",),
+        ("export",),
         ("version",),
     }
     assert {("tools", "list"), ("tools", "install"), ("trace", "generate"), ("trace", "check")} <= set(COMMANDS)

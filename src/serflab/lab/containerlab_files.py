@@ -1,0 +1,89 @@
+"""The files that are handed to containerlab, and the note of what was deployed from where.
+
+A part of a lab has a file of its own: with `--node-filter` containerlab can deploy a part, but not repair it later.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from serflab.lab.containerlab_plan import EXPANDED_LATER, ContainerPlan
+from serflab.lab.inventory import write_atomically
+from serflab.lab.topology import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_DIRECTORY = "containerlab"
+_NOTE = "deployed.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A lab that was handed to containerlab: its name, the file, and where its lab directory lies."""
+
+    lab: str
+    file: Path
+    base: Path
+
+    @classmethod
+    def of(cls, plan: ContainerPlan) -> Deployment:
+        """Return what a plan deploys."""
+        original = plan.topology.file.resolve()
+        part = plan.settings.state_dir / _DIRECTORY / f"{plan.topology.name}.clab.yml"
+        return cls(plan.topology.name, original if plan.is_whole else part, original.parent)
+
+    def write(self, plan: ContainerPlan) -> None:
+        """Write the note, and the file of a part of the lab."""
+        if not plan.is_whole:
+            text = "# A part of a lab, written by `serflab up`.\n" + yaml.safe_dump(part_of(plan), sort_keys=False)
+            write_atomically(self.file, text)
+        note = {"lab": self.lab, "file": str(self.file), "base": str(self.base)}
+        write_atomically(plan.settings.state_dir / _DIRECTORY / _NOTE, json.dumps(note, indent=2) + "\n")
+
+
+def load_deployment(state_dir: Path) -> Deployment | None:
+    """Return what was deployed from this state directory, None where nothing was."""
+    try:
+        note = json.loads((state_dir / _DIRECTORY / _NOTE).read_text(encoding="utf-8"))
+        return Deployment(note["lab"], Path(note["file"]), Path(note["base"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def part_of(plan: ContainerPlan) -> dict[str, Any]:
+    """Return the topology file with the planned nodes and the links between them; its paths are absolute."""
+    settings = plan.settings
+    data: dict[str, Any] = read_yaml(settings.topology, settings.environment)
+    topology, base = data["topology"], plan.topology.file.resolve().parent
+    wanted = {node.name for node in plan.nodes}
+    topology["nodes"] = {name: node for name, node in topology["nodes"].items() if name in wanted}
+    declared = {node.name for node in plan.topology.nodes}
+    topology["links"] = [link for link in topology.get("links") or [] if not _ends(link) & (declared - wanted)]
+    for level in _levels(topology):
+        if "binds" in level:
+            level["binds"] = [_absolute(str(bind), base) for bind in level["binds"]]
+    return data
+
+
+def _levels(topology: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    groups = [topology.get("kinds") or {}, topology.get("groups") or {}, topology["nodes"]]
+    found = [topology.get("defaults"), *(level for group in groups for level in group.values())]
+    return [level for level in found if level]
+
+
+def _ends(link: dict[str, Any]) -> set[str]:
+    ends = link.get("endpoints") or [link.get("endpoint")]
+    return {end["node"] if isinstance(end, dict) else str(end).partition(":")[0] for end in ends if end}
+
+
+def _absolute(bind: str, base: Path) -> str:
+    source, _, rest = bind.partition(":")
+    if EXPANDED_LATER in source or source.startswith("~"):
+        return bind
+    return f"{base / source}:{rest}"
