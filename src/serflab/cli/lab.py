@@ -55,7 +55,7 @@ def _containers_down(deployment: Deployment, *, keep_data: bool, rest: str) -> N
     from serflab.lab.runtimes import container_tools  # noqa: PLC0415
 
     with Display() as progress:
-        tools = container_tools({})
+        tools = container_tools()
         sudo_notice(tools.containerlab, progress.say)
         task = f"{'stopping' if keep_data else 'destroying'} the lab {deployment.lab}"
         progress.start(task)
@@ -84,7 +84,7 @@ def restart(serf: str, *, dry_run: bool) -> None:
             from serflab.lab.containerlab_runtime import restart as restart_container  # noqa: PLC0415
             from serflab.lab.runtimes import container_tools  # noqa: PLC0415
 
-            tools = container_tools({})
+            tools = container_tools()
             sudo_notice(tools.containerlab, progress.say)
             restart_container(state_dir(), serf, tools.containerlab, tools.engine, progress)
         else:

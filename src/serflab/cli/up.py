@@ -87,7 +87,7 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
     )
     names = [name.strip() for name in only.split(",")] if only else []
     wanted = [*select_serfs(settings.load_topology(), count, names), *_already_up(settings.state_dir)]
-    choice = choose_runtime(Runtime(runtime), settings.state_dir, settings.variables)
+    choice = choose_runtime(Runtime(runtime), settings.state_dir)
     bring_up = _containers_up if choice.tools is not None else _processes_up
     inventory = bring_up(settings, wanted, choice, dry_run=dry_run)
     if inventory is None:

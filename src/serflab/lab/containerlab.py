@@ -50,12 +50,11 @@ class DeployedNode:
 
 @dataclass(frozen=True, slots=True)
 class Containerlab:
-    """containerlab on this machine; `prefix` is how it becomes root, `variables` what topology files are given."""
+    """containerlab on this machine; `prefix` is how it becomes root."""
 
     program: Path
     version: str
     prefix: tuple[str, ...] = ()
-    variables: tuple[tuple[str, str], ...] = ()
 
     def deploy(self, lab: Deployment) -> None:
         """Bring the lab of a topology file up, or into line with it."""
@@ -87,19 +86,18 @@ class Containerlab:
         return parse_inspect(done.stdout, lab)
 
     def _run(self, lab: Deployment, action: str, *arguments: str) -> None:
-        base = {"CLAB_LABDIR_BASE": str(lab.base)}
-        done = self._call(action, "--topo", str(lab.file), *arguments, variables=base)
+        variables = {**lab.variables, "CLAB_LABDIR_BASE": str(lab.base)}
+        done = self._call(action, "--topo", str(lab.file), *arguments, variables=variables)
         if done.returncode != 0:
             raise self._failure(action, done)
 
     def _call(self, *arguments: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         # It would ask the network for a newer version, and wait for the answer.
-        given = {"CLAB_VERSION_CHECK": "disable", **dict(self.variables), **(variables or {})}
+        given = {"CLAB_VERSION_CHECK": "disable", **(variables or {})}
         command = [str(self.program), *arguments]
         if self.prefix:
             # sudo hands no environment on.
-            kept = {name: value for name, value in os.environ.items() if name.startswith(("SERFLAB_", "CLAB_"))} | given
-            command = [*self.prefix, "env", *(f"{name}={value}" for name, value in kept.items()), *command]
+            command = [*self.prefix, "env", *(f"{name}={value}" for name, value in given.items()), *command]
         return subprocess.run(command, env={**os.environ, **given}, capture_output=True, text=True, check=False)
 
     def _failure(self, action: str, done: subprocess.CompletedProcess[str]) -> SerflabError:
@@ -107,7 +105,7 @@ class Containerlab:
         return SerflabError(f"`{command}` failed: {error_text(done.stderr) or f'exit status {done.returncode}'}")
 
 
-def find_containerlab(variables: Mapping[str, str]) -> Containerlab:
+def find_containerlab() -> Containerlab:
     """Return the containerlab of this machine; `UnusableError` with the reason where there is none to use."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
@@ -123,7 +121,7 @@ def find_containerlab(variables: Mapping[str, str]) -> Containerlab:
             f"containerlab {version} is too old: it cannot bring a running lab into line",
             hint=f"install {oldest} or newer: `sudo containerlab version upgrade`",
         )
-    return Containerlab(program, version, _prefix(program), tuple(variables.items()))
+    return Containerlab(program, version, _prefix(program))
 
 
 def _prefix(program: Path) -> tuple[str, ...]:

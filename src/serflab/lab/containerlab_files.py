@@ -6,13 +6,14 @@ A part of a lab has a file of its own: with `--node-filter` containerlab can dep
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from serflab.lab.containerlab_plan import EXPANDED_LATER, ContainerPlan
+from serflab.lab.expansion import variables_in
 from serflab.lab.inventory import write_atomically
 from serflab.lab.topology import read_yaml
 
@@ -25,25 +26,31 @@ _NOTE = "deployed.json"
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A lab that was handed to containerlab: its name, the file, and where its lab directory lies."""
+    """A lab that was handed to containerlab: its name, the file, and where its lab directory lies.
+
+    `variables` are those of the environment that the file asks for: with others the lab would be another one.
+    """
 
     lab: str
     file: Path
     base: Path
+    variables: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: ContainerPlan) -> Deployment:
         """Return what a plan deploys."""
         original = plan.topology.file.resolve()
         part = plan.settings.state_dir / _DIRECTORY / f"{plan.topology.name}.clab.yml"
-        return cls(plan.topology.name, original if plan.is_whole else part, original.parent)
+        asked = variables_in(original.read_text(encoding="utf-8"))
+        variables = {name: value for name, value in plan.settings.environment.items() if name in asked}
+        return cls(plan.topology.name, original if plan.is_whole else part, original.parent, variables)
 
     def write(self, plan: ContainerPlan) -> None:
         """Write the note, and the file of a part of the lab."""
         if not plan.is_whole:
             text = "# A part of a lab, written by `serflab up`.\n" + yaml.safe_dump(part_of(plan), sort_keys=False)
             write_atomically(self.file, text)
-        note = {"lab": self.lab, "file": str(self.file), "base": str(self.base)}
+        note = {"lab": self.lab, "file": str(self.file), "base": str(self.base), "variables": self.variables}
         write_atomically(plan.settings.state_dir / _DIRECTORY / _NOTE, json.dumps(note, indent=2) + "\n")
 
 
@@ -51,7 +58,7 @@ def load_deployment(state_dir: Path) -> Deployment | None:
     """Return what was deployed from this state directory, None where nothing was."""
     try:
         note = json.loads((state_dir / _DIRECTORY / _NOTE).read_text(encoding="utf-8"))
-        return Deployment(note["lab"], Path(note["file"]), Path(note["base"]))
+        return Deployment(note["lab"], Path(note["file"]), Path(note["base"]), dict(note["variables"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

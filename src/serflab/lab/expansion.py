@@ -19,6 +19,14 @@ _EXPRESSION = re.compile(
 )
 
 
+def variables_in(text: str) -> frozenset[str]:
+    """Return the names of the variables that a text asks for."""
+    found: set[str] = set()
+    for match in _EXPRESSION.finditer(text):
+        found |= {name for name in (match["name"], match["bare"]) if name} | variables_in(match["word"] or "")
+    return frozenset(found)
+
+
 def expand(text: str, environment: Mapping[str, str]) -> str:
     """Return the text with `$VAR`, `${VAR}`, `${VAR:-word}`, `${VAR:=word}`, `${VAR+word}` and `$$` replaced.
 

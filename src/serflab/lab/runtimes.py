@@ -13,7 +13,6 @@ from serflab.lab.engine import Engine
 from serflab.lab.inventory import load_inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -42,7 +41,7 @@ class Choice:
     tools: ContainerTools | None = None
 
 
-def choose_runtime(asked: Runtime, state_dir: Path, variables: Mapping[str, str]) -> Choice:
+def choose_runtime(asked: Runtime, state_dir: Path) -> Choice:
     """Choose a runtime, or look whether the one that was asked for can be had.
 
     A lab that is up keeps its runtime. Raises `SerflabError` when another one is asked for, or when containerlab is
@@ -55,7 +54,7 @@ def choose_runtime(asked: Runtime, state_dir: Path, variables: Mapping[str, str]
         return Choice(Runtime.LOCAL, "asked for" if asked is Runtime.LOCAL else "the lab that is up is of that kind")
     wanted = Runtime.CONTAINERLAB in {asked, up}
     try:
-        tools = container_tools(variables)
+        tools = container_tools()
     except SerflabError as error:
         if wanted:
             raise
@@ -66,9 +65,9 @@ def choose_runtime(asked: Runtime, state_dir: Path, variables: Mapping[str, str]
     return Choice(Runtime.CONTAINERLAB, reason, tools)
 
 
-def container_tools(variables: Mapping[str, str]) -> ContainerTools:
+def container_tools() -> ContainerTools:
     """Return what containers are handled with; `SerflabError` says what is missing."""
-    return ContainerTools(find_containerlab(variables), Engine.connect())
+    return ContainerTools(find_containerlab(), Engine.connect())
 
 
 def _runtime_of_the_lab_that_is_up(state_dir: Path) -> Runtime | None:

@@ -91,6 +91,8 @@ def lab_status(inventory: Inventory, state_dir: Path) -> LabStatus:
     for serf, answer in zip(inventory.serfs, answers, strict=True):
         own = containers.programs(serf) if containers else _programs(serf.name, programs)
         state, problem = _state(own, answer)
+        if containers and (reason := containers.problem(serf)):
+            problem = reason
         pods = dict(answer.pods) if isinstance(answer, _Answer) else {}
         version, nodes = (answer.version, answer.nodes) if isinstance(answer, _Answer) else ("", 0)
         target = targets.get(serf.name, "missing")
@@ -121,14 +123,16 @@ class _Containers:
     memory: int
 
     def programs(self, serf: Serf) -> dict[str, str]:
-        """Return the container in the place of a serf's programs: RUNNING, STOPPED, or what is wrong with it."""
+        """Return the container in the place of a serf's programs: RUNNING, STOPPED, or another state of its own."""
         container = self.serfs.get(serf.name)
-        if container is None:
-            return {f"container {serf.container}": "STOPPED"}
-        if container.state in {"created", "exited", "dead"}:
-            return {f"container {container.name}": "STOPPED"}
-        health = f"not healthy ({container.complaint})" if container.health == "unhealthy" else ""
-        return {container.name: health or ("RUNNING" if container.runs else container.state)}
+        if container is None or container.state in {"created", "exited", "dead"}:
+            return {serf.container: "STOPPED"}
+        return {serf.container: container.state.upper() if not container.problem else "UNHEALTHY"}
+
+    def problem(self, serf: Serf) -> str:
+        """Return what is wrong with the serf's container, empty when nothing is."""
+        container = self.serfs.get(serf.name)
+        return f"container {serf.container} is not there" if container is None else container.problem
 
 
 def _containers(inventory: Inventory, problems: list[str]) -> _Containers | None:
