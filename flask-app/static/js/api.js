@@ -69,7 +69,7 @@ async function write(method, path, { body, parameters } = {}) {
   }
 }
 
-export const put = (path, body) => write("PUT", path, { body });
+export const put = (path, body, parameters) => write("PUT", path, { body, parameters });
 export const post = (path, body = {}) => write("POST", path, { body });
 export const del = (path, parameters) => write("DELETE", path, { parameters });
 

@@ -12,6 +12,7 @@ import { stylesheet } from "./graph_style.js";
 import { GraphTools } from "./graph_tools.js";
 import { GraphTransfers } from "./graph_transfers.js";
 import { icon } from "./icons.js";
+import { shortWords } from "./link_words.js";
 import { STATES, caption, isSerf, levelOf, loadStaleSince, matches, ringOf } from "./nodes.js";
 import { peeringText, peeringsOf } from "./peerings.js";
 import { download, pngBlob, svgBlob } from "./picture.js";
@@ -27,7 +28,7 @@ const MARKS = ["hovered", "selected", "focused", "dimmed", "expanded", "candidat
 /**
  * Loads the library and returns the graph, or throws the error of the import. `onSelect(name, pod)` is called with a node's
  * name (null for none) and, for a pod in an expanded serf, with `{namespace, name}`; `onLayout(id)` with a layout's id or null;
- * `onMenu(name, {x, y})` when the menu of a serf is asked for, with a place on the page; `onPeering({from, to})` for an arrow.
+ * `onMenu(name, {x, y})` when the menu of a serf is asked for, with a place on the page; `onPeering({from, to})` for an arrow, `onLink(id)` for a link.
  */
 export async function createGraph(options) {
   const [{ default: cytoscape }, saved] = await Promise.all([import("/vendor/cytoscape.js"), Positions.load()]);
@@ -58,15 +59,16 @@ class Graph {
   #onLayout;
   #onMenu;
   #onPeering;
+  #onLink;
   #arrows;
   #pick;
   #transfers;
 
-  constructor(cytoscape, saved, { onSelect, onLayout = () => {}, onMenu = () => {}, onPeering = () => {} }) {
+  constructor(cytoscape, saved, { onSelect, onLayout = () => {}, onMenu = () => {}, onPeering = () => {}, onLink = () => {} }) {
     this.#saved = saved;
     this.#onSelect = onSelect;
     this.#onLayout = onLayout;
-    [this.#onMenu, this.#onPeering] = [onMenu, onPeering];
+    [this.#onMenu, this.#onPeering, this.#onLink] = [onMenu, onPeering, onLink];
     this.#cy = cytoscape({
       container: this.#container, style: stylesheet(), minZoom: 0.05, maxZoom: 5, boxSelectionEnabled: false,
       selectionType: "single", autounselectify: true,
@@ -97,6 +99,7 @@ class Graph {
     cy.on("tap", "node.other", open((node) => this.#onSelect(node.id())));
     cy.on("tap", "node.inside", open((box) => this.#open(box.id())));
     cy.on("tap", "edge.peering", open((arrow) => this.#onPeering(arrow.data("peering"))));
+    cy.on("tap", "edge.link", open((edge) => this.#onLink(edge.id())));
     cy.on("tap", open((target) => target === cy && this.#onSelect(null)));
     cy.on("tap", "node", ({ target }) => this.#pick.active && this.#pick.offer(this.#serfOf(target.id()) ?? target.id()));
     cy.on("cxttap", "node", ({ target, originalEvent: { clientX: x, clientY: y } }) => {
@@ -217,6 +220,18 @@ class Graph {
     return this.#cy.edges(".peering").not(".aim").map((arrow) => ({ from: arrow.source().id(), to: arrow.target().id(), label: arrow.data("label"), classes: arrow.classes() }));
   }
 
+  /** The links that are drawn, for tests: `[{id, force, classes}]`, `force` what is written on it. */
+  links() {
+    return this.#cy.edges(".link").map((edge) => ({ id: edge.id(), force: edge.data("force"), classes: edge.classes() }));
+  }
+
+  /** The middle of a link on the page, in CSS pixels. */
+  middle(id) {
+    const box = this.#container.getBoundingClientRect();
+    const { x, y } = this.#cy.getElementById(id).renderedMidpoint();
+    return { x: box.left + x, y: box.top + y };
+  }
+
   /** The pods that are on their way, for tests; see `GraphTransfers.drawn`. */
   transfers() {
     return this.#transfers.drawn();
@@ -284,7 +299,7 @@ class Graph {
   #newLink(link, parallel) {
     const [from, to] = link.endpoints;
     const data = { id: link.id, source: from.node, target: to.node, from: from.interface, to: to.interface, state: link.state };
-    return { group: "edges", data, classes: this.#large && !parallel ? "simple" : "named" };
+    return { group: "edges", data, classes: `link ${this.#large && !parallel ? "simple" : "named"}` };
   }
 
   #show(node) {
@@ -304,11 +319,13 @@ class Graph {
     return node.state === "unknown" ? " · pods as they are now" : this.#expansion.remark(node.name);
   }
 
-  #showLink({ id, state }) {
+  #showLink(link) {
+    const { id, state } = link;
     const edge = this.#cy.getElementById(id);
-    if (edge.scratch("state") === state) return;
-    edge.data("state", state).scratch("state", state);
-    edge.toggleClass("absent", state === "absent").toggleClass("down", state === "down");
+    const force = shortWords(link);
+    if (edge.scratch("state") === state && edge.scratch("force") === force) return;
+    edge.data({ state, force }).scratch("state", state).scratch("force", force);
+    edge.toggleClass("absent", state === "absent").toggleClass("down", state === "down").toggleClass("impaired", force !== "");
   }
 
   #applyFilter() {
@@ -396,9 +413,14 @@ class Graph {
   }
 
   #tip(element) {
-    if (element.isEdge()) return element.hasClass("peering") ? peeringTip(element.data("peering")) : linkTip(element.data());
+    if (element.isEdge()) return element.hasClass("peering") ? peeringTip(element.data("peering")) : this.#linkTip(element.id());
     const box = this.#expansion.of(element.id());
     return box ? insideTip(box) : nodeTip(this.#nodes.get(element.id()));
+  }
+
+  #linkTip(id) {
+    const link = this.#topology.links.find((other) => other.id === id);
+    return link ? linkTip(link) : null;
   }
 
   #describe(id) {

@@ -2,6 +2,7 @@
 
 import { byId, h } from "./dom.js";
 import { cpu, memory, number, percent, time, watts } from "./format.js";
+import { sourceWords, stateWords, traffic, words } from "./link_words.js";
 import { STATES, isSerf } from "./nodes.js";
 import { CONDITIONS, conditionOf } from "./peerings.js";
 
@@ -47,9 +48,13 @@ export function nodeTip(node) {
   return lines;
 }
 
-export function linkTip({ source, target, from, to, state }) {
-  const word = { up: "Up", down: "Down: an end does not answer", absent: "An end is not up" }[state] ?? state;
-  return [h("strong", {}, `${source}:${from}`), " — ", h("strong", {}, `${target}:${to}`), h("div", {}, word)];
+export function linkTip(link) {
+  const [a, b] = link.endpoints.map((end) => `${end.node}:${end.interface}`);
+  return [
+    h("strong", {}, a), " — ", h("strong", {}, b), h("div", {}, stateWords(link)),
+    ...link.endpoints.filter(traffic).map((end) => h("div", {}, `${end.node}: ${traffic(end)}`)),
+    h("div", {}, [words(link), sourceWords(link)].filter(Boolean).join(", ")),
+  ];
 }
 
 export function peeringTip(peering) {

@@ -5,6 +5,7 @@ import { byId } from "./dom.js";
 import { Filters, filterOf, toggled } from "./filters.js";
 import { createGraph } from "./graph.js";
 import { Legend } from "./legend.js";
+import { openLink } from "./link_dialog.js";
 import { Live } from "./live.js";
 import { followToEnd, liqoConnect } from "./liqo_connect.js";
 import { removeLinks } from "./liqo_remove.js";
@@ -45,7 +46,7 @@ const ACTIONS = {
   remove: async (serf, only) => (await removeLinks(serf, only)).forEach(followToEnd),
 };
 const panel = new Panel({
-  onChange: go, onMenu: openMenuOf, virtualPods,
+  onChange: go, onMenu: openMenuOf, onLink: showLink, virtualPods,
   peerings: { connect: ACTIONS.connect, remove: ACTIONS.remove, follow: followToEnd },
 });
 const table = new NodeTable({ onSelect: select, onMenu: openMenuOf });
@@ -87,6 +88,13 @@ function select(name, pod = null) {
 function leadTo(node, pod = null) {
   if (byId("virtual").offsetWidth > window.innerWidth / 2) change({ virtual: null });
   select(node, pod);
+}
+
+/** Shows a link, as it is now. */
+function showLink(id) {
+  byId("tooltip").hidden = true;
+  const link = live.state.topology?.links.find((other) => other.id === id);
+  if (link) openLink(link);
 }
 
 /** Opens the menu of a serf at a place of the page. */
@@ -215,7 +223,7 @@ async function start() {
   try {
     graph = await createGraph({
       onSelect: select, onLayout: (layout) => change({ layout }), onMenu: openMenuOf,
-      onPeering: ({ from }) => change({ node: from, pod: null, tab: "peerings" }),
+      onLink: showLink, onPeering: ({ from }) => change({ node: from, pod: null, tab: "peerings" }),
     });
     pickWith(() => (byId("graph").hidden ? null : (wanted) => graph.pick(wanted)));
     // For tests and for whoever looks from the console: what the canvas shows.

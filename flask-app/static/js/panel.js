@@ -3,6 +3,7 @@
 import { byId, h, setText } from "./dom.js";
 import { time } from "./format.js";
 import { STATES, isSerf, loadStaleSince } from "./nodes.js";
+import { linkKey } from "./link_words.js";
 import { ClusterTab } from "./panel_cluster.js";
 import { ConfigTab } from "./panel_config.js";
 import { EventsTab } from "./panel_events.js";
@@ -29,6 +30,7 @@ export class Panel {
   #views;
   #chart;
   #onChange;
+  #onLink;
   #state = h("span", { class: "badge" });
   #name = h("h2");
   #menu = h("button", { type: "button", class: "button panel-menu", "aria-haspopup": "menu" }, "Actions");
@@ -37,11 +39,11 @@ export class Panel {
 
   /**
    * `onChange(view)` when the user goes to another node or pod, or chooses another chart; `view.node` null closes. `onMenu(serf,
-   * {x, y})` when the menu of the serf is asked for. `peerings`: what its tab of peerings can do, see there.
+   * {x, y})` when the menu of the serf is asked for, `onLink(id)` when a link is to be shown. `peerings`: what its tab of peerings can do, see there.
    * `virtualPods`: `{offload(serf, pod), bringBack(virtualPod), details(id)}`, what is done with pods that are, or shall be, virtual.
    */
-  constructor({ onChange, onMenu, peerings, virtualPods }) {
-    this.#onChange = onChange;
+  constructor({ onChange, onMenu, onLink, peerings, virtualPods }) {
+    [this.#onChange, this.#onLink] = [onChange, onLink];
     const go = (fields) => this.#onChange({ ...this.#view, ...fields });
     this.#chart = new Chart({ onChange: go, onLeave: () => go({ ...choosing([]), tab: "overview" }) });
     const choose = (pods, tab = "pods") => go({ ...choosing(pods), tab, hide: [] });
@@ -125,10 +127,10 @@ export class Panel {
   }
 
   #showPlain(node) {
-    const key = JSON.stringify([node, this.#topology.links.filter((link) => link.endpoints.some((end) => end.node === node.name))]);
+    const key = JSON.stringify([node, this.#topology.links.filter((link) => link.endpoints.some((end) => end.node === node.name)).map(linkKey)]);
     if (key === this.#key) return;
     this.#key = key;
-    this.#body.replaceChildren(plainNode(node), links(node, this.#topology, (name) => this.#goTo(name)));
+    this.#body.replaceChildren(plainNode(node), links(node, this.#topology, (name) => this.#goTo(name), this.#onLink));
   }
 
   #goTo(name) {
@@ -145,7 +147,7 @@ export class Panel {
       this.#views[tab].open(node, this.#view);
     }
     this.#chart.setStale(staleText(node, this.#topology));
-    this.#views[tab].show({ node, view: this.#view, topology: this.#topology, onNode: (name) => this.#goTo(name) });
+    this.#views[tab].show({ node, view: this.#view, topology: this.#topology, onNode: (name) => this.#goTo(name), onLink: this.#onLink });
   }
 
   #leave() {

@@ -3,6 +3,7 @@
 import { clusterInfo } from "./api.js";
 import { arrange, h, setText } from "./dom.js";
 import { cpu, memory, percent, watts } from "./format.js";
+import { linkKey } from "./link_words.js";
 import { levelOf, ringOf, valueOf } from "./nodes.js";
 import { links } from "./panel_links.js";
 import { Problem, skeleton } from "./panel_parts.js";
@@ -84,7 +85,7 @@ export class OverviewTab {
     this.#chart.show(null);
   }
 
-  show({ node, view, topology, onNode }) {
+  show({ node, view, topology, onNode, onLink }) {
     const absent = node.state === "absent";
     this.#absent.hidden = !absent;
     this.#living.hidden = absent;
@@ -96,10 +97,10 @@ export class OverviewTab {
       if (this.#pods) this.#showTop();
     }
     const own = topology.links.filter((link) => link.endpoints.some((end) => end.node === node.name));
-    const key = JSON.stringify([own, own.flatMap(({ endpoints }) => endpoints.map((end) => topology.nodes.find(({ name }) => name === end.node)?.state))]);
+    const key = JSON.stringify([node.name, own.map(linkKey), own.flatMap(({ endpoints }) => endpoints.map((end) => topology.nodes.find(({ name }) => name === end.node)?.state))]);
     if (key === this.#linksKey) return;
     this.#linksKey = key;
-    this.#links.replaceChildren(links(node, topology, onNode));
+    this.#links.replaceChildren(links(node, topology, onNode, onLink));
   }
 
   #showTiles(node) {

@@ -10,6 +10,7 @@ import serflab
 from serflab.cli.export import export
 from serflab.cli.image import image
 from serflab.cli.lab import down, kubeconfig, kubectl, logs, restart, status
+from serflab.cli.link import link
 from serflab.cli.offload import offload
 from serflab.cli.running import run
 from serflab.cli.tools import tools
@@ -28,7 +29,7 @@ def version() -> None:
     click.echo(serflab.__version__)
 
 
-for command in (up, down, restart, status, logs, kubectl, kubeconfig, tools, trace, offload, image, export):
+for command in (up, down, restart, status, logs, kubectl, kubeconfig, tools, trace, link, offload, image, export):
     serflab_command.add_command(command)
 
 

@@ -99,6 +99,13 @@ def _others(client: ViewerClient, context: click.Context) -> list[tuple[str, str
     return [(name, "") for name in serf_names(client) if name != context.params.get("source")]
 
 
+def _linked(client: ViewerClient, context: click.Context) -> list[tuple[str, str]]:
+    """Return the nodes with a link to the one that was typed before."""
+    given = context.params.get("a")
+    ends = [[end["node"] for end in item["endpoints"]] for item in client.get("/api/links")["links"]]
+    return [(name, "") for pair in ends if given in pair for name in pair if name != given]
+
+
 def _emulated_pods(client: ViewerClient, context: click.Context) -> list[tuple[str, str]]:
     """Return `NAMESPACE/POD` of the pods in the serf that was typed before."""
     cluster = client.get(path("node", context.params["source"], "cluster-info"))
@@ -107,6 +114,7 @@ def _emulated_pods(client: ViewerClient, context: click.Context) -> list[tuple[s
 
 
 complete_serf = _completion(lambda client, _context: _described(client, _SERFS))
+complete_linked = _completion(_linked)
 complete_other_serf = _completion(_others)
 complete_consumer = _completion(_consumers)
 complete_provider = _completion(_providers)

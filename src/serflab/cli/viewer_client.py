@@ -100,6 +100,10 @@ class ViewerClient:
         """Send a POST; errors as with `get`."""
         return self._send("POST", where, body=body or {})
 
+    def put(self, where: str, body: Mapping[str, object], params: Mapping[str, str] | None = None) -> Answer:
+        """Send a PUT; errors as with `get`."""
+        return self._send("PUT", where, params=params, body=body)
+
     def delete(self, where: str, params: Mapping[str, str] | None = None) -> Answer:
         """Send a DELETE; errors as with `get`."""
         return self._send("DELETE", where, params=params)

@@ -20,8 +20,11 @@ import aiohttp
 from serflab.errors import InputError, SerflabError
 from serflab.lab.cluster_view import ClusterView
 from serflab.lab.feed import Feed
+from serflab.lab.impairments import FILE_NAME as SETTINGS_NAME
+from serflab.lab.impairments import LinkSettings, with_settings
 from serflab.lab.inventory import FILE_NAME, Inventory, Serf, load_inventory
 from serflab.lab.known_load import KnownLoad, LoadMemory
+from serflab.lab.link_watch import LinkWatch
 from serflab.lab.load import THRESHOLDS, read_load
 from serflab.lab.offload_summary import OffloadSummary
 from serflab.lab.overview import observe
@@ -32,6 +35,8 @@ from serflab.lab.topology import Topology, load_topology
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
+
+    from serflab.lab.link_state import LabInterfaces
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +56,10 @@ class _Serf:
 
 @dataclass(slots=True)
 class _Files:
-    """The two files that say what the lab is, as last read; `modified` tells whether they changed since."""
+    """The files that say what the lab is, as last read; `modified` tells whether they changed since."""
 
     modified: tuple[int, ...] = ()
+    declared: Topology | None = None
     topology: Topology | None = None
     topology_error: InputError | None = None
     inventory: Inventory | None = None
@@ -84,6 +90,8 @@ class LabObserver:
         self._serfs: dict[str, _Serf] = {}
         self._memory = LoadMemory(self.started)
         self._offload = OffloadSummary(offload_socket(state_dir))
+        self.link_settings = LinkSettings(state_dir)
+        self._links = LinkWatch(self.link_settings)
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -116,7 +124,13 @@ class LabObserver:
             await self._read_files(session)
             self.feed.look()
             self._ready.set()
-            follow = (self._follow_files(session), self._poll_prometheus(), self._offload.follow(), self._look())
+            follow = (
+                self._follow_files(session),
+                self._poll_prometheus(),
+                self._offload.follow(),
+                self._links.follow(),
+                self._look(),
+            )
             tasks = [asyncio.create_task(following) for following in follow]
             await self._stop.wait()
             tasks += [serf.task for serf in self._serfs.values()]
@@ -140,7 +154,7 @@ class LabObserver:
     def _modified(self) -> tuple[int, ...]:
         inventory = self._files.inventory
         topology = inventory.topology if inventory else self._topology_file
-        return _stamp(self._state_dir / FILE_NAME) + _stamp(topology)
+        return _stamp(self._state_dir / FILE_NAME) + _stamp(topology) + _stamp(self._state_dir / SETTINGS_NAME)
 
     async def _read_files(self, session: aiohttp.ClientSession) -> None:
         files = _Files()
@@ -150,7 +164,9 @@ class LabObserver:
             files.inventory_error = error.message
         topology_file = files.inventory.topology if files.inventory else self._topology_file
         try:
-            files.topology = await asyncio.to_thread(load_topology, topology_file)
+            files.declared = await asyncio.to_thread(load_topology, topology_file)
+            settings = await asyncio.to_thread(self.link_settings.load) if files.inventory else {}
+            files.topology = with_settings(files.declared, settings)
         except InputError as error:
             files.topology_error = error
         self._files = files
@@ -159,6 +175,7 @@ class LabObserver:
         if self._prometheus is None or self._prometheus.url != url.rstrip("/"):
             self._prometheus, self._memory = Prometheus(session, url), LoadMemory(time.time())
         self._follow_serfs(files.inventory.serfs if files.inventory else ())
+        self._links.choose(files.inventory, files.topology)
 
     def _follow_serfs(self, serfs: tuple[Serf, ...]) -> None:
         wanted = {serf.name: serf for serf in serfs}
@@ -194,11 +211,16 @@ class LabObserver:
 
     @property
     def topology(self) -> Topology:
-        """Return the topology; raises its `InputError` while the file cannot be used."""
+        """Return the topology with its links as they are set; raises its `InputError` while the file cannot be used."""
         files = self._files
         if files.topology is None:
             raise files.topology_error or SerflabError("the topology was not read yet", hint="ask again in a second")
         return files.topology
+
+    @property
+    def declared_topology(self) -> Topology:
+        """Return the topology as its file says it, whatever links are set to; raises as `topology` does."""
+        return self._files.declared or self.topology
 
     @property
     def topology_or_none(self) -> Topology | None:
@@ -219,6 +241,11 @@ class LabObserver:
         """Return the view of a serf that is up, None for any other name."""
         followed = self._serfs.get(serf)
         return followed.view if followed else None
+
+    @property
+    def interfaces(self) -> LabInterfaces | None:
+        """Return what is known of the lab's interfaces, None where links have none; never changed in place."""
+        return self._links.known
 
     @property
     def prometheus_url(self) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serflab.lab.cluster_view import CONNECTING, READY, UNREACHABLE
+from serflab.lab.link_entry import ABSENT, link_entry
 from serflab.lab.load import level
 
 if TYPE_CHECKING:
@@ -13,11 +14,11 @@ if TYPE_CHECKING:
 
     from serflab.lab.inventory import Inventory
     from serflab.lab.known_load import KnownLoad
+    from serflab.lab.link_state import LabInterfaces
     from serflab.lab.observer import LabObserver
-    from serflab.lab.topology import Link, Node, Topology
+    from serflab.lab.topology import Node, Topology
 
-# A serf of the topology that is not up, and a node that the lab does not run.
-ABSENT = "absent"
+# A node that the lab does not run.
 UNMANAGED = "unmanaged"
 NODE_STATES = (READY, CONNECTING, UNREACHABLE, ABSENT, UNMANAGED)
 PROMETHEUS_ROLE = "prometheus"
@@ -51,6 +52,7 @@ class Observed:
     serfs: dict[str, SerfState]
     thresholds: Mapping[str, tuple[float, float]]
     offload: dict[str, Any]
+    interfaces: LabInterfaces | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def observe(observer: LabObserver) -> Observed:
         serfs,
         observer.thresholds,
         observer.offload,
+        observer.interfaces,
     )
 
 
@@ -111,8 +114,16 @@ def overview(observed: Observed) -> dict[str, Any]:
         "summary": _summary(nodes),
         "offload": observed.offload,
         "nodes": nodes,
-        "links": [_link(link, states) for link in topology.links],
+        "links": [link_entry(link, states, observed.interfaces) for link in topology.links],
     }
+
+
+def link_entries(observer: LabObserver, topology: Topology | None = None) -> list[dict[str, Any]]:
+    """Return the links alone as the overview tells them, of the observer's topology or of another.
+
+    Raises `InputError` while the topology file cannot be used.
+    """
+    return overview(replace(observe(observer), topology=topology or observer.topology))["links"]  # type: ignore[no-any-return]
 
 
 def prometheus_state(observer: LabObserver) -> dict[str, Any]:
@@ -183,22 +194,6 @@ def _serf(observed: Observed, name: str) -> dict[str, Any]:
         "pods": {"running": serf.pods[0], "total": serf.pods[1]} if serf.pods else None,
         "target_up": serf.target_up,
         "namespaces": list(serf.namespaces),
-    }
-
-
-def _link(link: Link, states: dict[str, str]) -> dict[str, Any]:
-    ends = {states[link.a.node], states[link.b.node]}
-    if UNREACHABLE in ends:
-        state = "down"
-    elif ABSENT in ends:
-        state = ABSENT
-    else:
-        state = "up"
-    return {
-        "id": f"{link.a.node}:{link.a.interface}--{link.b.node}:{link.b.interface}",
-        "endpoints": [{"node": end.node, "interface": end.interface} for end in (link.a, link.b)],
-        "state": state,
-        "labels": link.labels,
     }
 
 

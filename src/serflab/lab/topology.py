@@ -17,7 +17,15 @@ import yaml
 from serflab.errors import Finding, InputError
 from serflab.lab.addresses import address_findings
 from serflab.lab.expansion import expand
-from serflab.lab.link_values import DELAY_LABEL, RATE_LABEL, parse_delay, parse_rate
+from serflab.lab.link_values import (
+    DELAY_LABEL,
+    JITTER_LABEL,
+    LOSS_LABEL,
+    RATE_LABEL,
+    parse_delay,
+    parse_loss,
+    parse_rate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +36,8 @@ SERF_ROLE = "serf"
 _SERF_NAME = re.compile(r"serf(\d+)")
 _NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?")
 _UNITS_HINT = (
-    "rates are in bit, kbit, mbit, gbit (bps: bytes per second), times in us, ms, s; leave it out for no limit"
+    "rates are in bit, kbit, mbit, gbit (bps: bytes per second), times in us, ms, s, losses in %; leave out what is not"
+    " limited"
 )
 # A link endpoint on the host side ("host:eth0", "mgmt-net:br1", "macvlan:…") names no node of the file.
 _SPECIAL_ENDPOINTS = frozenset({"host", "mgmt-net", "macvlan", "vxlan", "vxlan-stitch", "dummy"})
@@ -71,7 +80,9 @@ class Endpoint:
 class Link:
     """A link between the interfaces of two nodes, with its labels and what they say of it.
 
-    `rate` is what it carries (bits/s, None: not limited), `delay` how long it takes one way (s).
+    `rate` is what it carries (bits/s, None: not limited), `delay` how long it takes one way and `jitter` by how much
+    that varies (s), `loss` how much gets lost (percent). `source` says where these come from: `label`, `set` (with
+    `serflab link set`), `netem` (found in the kernel), or `none` where nothing is said.
     """
 
     a: Endpoint
@@ -79,6 +90,14 @@ class Link:
     labels: dict[str, str] = field(default_factory=dict)
     rate: float | None = None
     delay: float = 0.0
+    jitter: float = 0.0
+    loss: float = 0.0
+    source: str = "none"
+
+    @property
+    def id(self) -> str:
+        """Return what tells it from all other links: `serf1:eth1--serf2:eth2`."""
+        return f"{self.a.node}:{self.a.interface}--{self.b.node}:{self.b.interface}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +263,16 @@ class _Reader:
             if pair[0] is not None and pair[1] is not None:
                 given = self._mapping(link.get("labels"), f"{path}.labels", required=False)
                 labels = {key: str(text) for key, text in given.items()}
-                rate = self._link_value(labels, RATE_LABEL, parse_rate, path)
-                delay = self._link_value(labels, DELAY_LABEL, parse_delay, path)
-                links.append(Link(pair[0], pair[1], labels, rate, delay or 0.0))
+                links.append(self._link(pair[0], pair[1], labels, path))
         return links
+
+    def _link(self, a: Endpoint, b: Endpoint, labels: dict[str, str], path: str) -> Link:
+        rate = self._link_value(labels, RATE_LABEL, parse_rate, path)
+        delay = self._link_value(labels, DELAY_LABEL, parse_delay, path) or 0.0
+        jitter = self._link_value(labels, JITTER_LABEL, parse_delay, path) or 0.0
+        loss = self._link_value(labels, LOSS_LABEL, parse_loss, path) or 0.0
+        said = labels.keys() & {RATE_LABEL, DELAY_LABEL, JITTER_LABEL, LOSS_LABEL}
+        return Link(a, b, labels, rate, delay, jitter, loss, "label" if said else "none")
 
     def _link_value(self, labels: dict[str, str], label: str, parse: Callable[[str], float], path: str) -> float | None:
         try:

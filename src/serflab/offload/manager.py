@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from serflab.emulation.names import REMOTE_ROLE
 from serflab.errors import InputError, SerflabError
 from serflab.kube.client import is_transient
+from serflab.lab.impairments import FILE_NAME as SETTINGS_NAME
+from serflab.lab.impairments import LinkSettings, with_settings
 from serflab.lab.inventory import FILE_NAME, load_inventory
 from serflab.lab.topology import load_topology
 from serflab.offload.cluster import Cluster
@@ -82,6 +84,9 @@ class Manager:
     def follow(self, serfs: Sequence[Serf], topology: Topology | None) -> None:
         """Work on these serfs from now on; those that are followed already, and unchanged, stay as they are."""
         self.fleet.topology = topology
+        # What is told of peerings follows from the links, too.
+        self.changes += 1
+        self.changed.set()
         wanted = {serf.name: serf for serf in serfs}
         for name, cluster in list(self.fleet.clusters.items()):
             if wanted.get(name) != cluster.serf:
@@ -221,10 +226,11 @@ async def follow_files(manager: Manager, state_dir: Path) -> None:
     while True:
         try:
             inventory = await asyncio.to_thread(load_inventory, state_dir)
-            now = [_stamp(state_dir / FILE_NAME), _stamp(inventory.topology)]
+            now = [_stamp(file) for file in (state_dir / FILE_NAME, inventory.topology, state_dir / SETTINGS_NAME)]
             if now != stamp:
                 stamp = now
-                manager.follow(inventory.serfs, await asyncio.to_thread(_topology, inventory.topology))
+                topology = await asyncio.to_thread(_topology, inventory.topology, LinkSettings(state_dir))
+                manager.follow(inventory.serfs, topology)
         except SerflabError as error:
             if stamp != error.message:
                 log.info("%s", error.message)
@@ -233,9 +239,9 @@ async def follow_files(manager: Manager, state_dir: Path) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _topology(file: Path) -> Topology | None:
+def _topology(file: Path, settings: LinkSettings) -> Topology | None:
     try:
-        return load_topology(file)
+        return with_settings(load_topology(file), settings.load())
     except InputError as error:
         log.warning("transfers take no time: %s", error.message)
         return None

@@ -43,7 +43,7 @@ def fields(body: object, required: Mapping[str, Check], optional: Mapping[str, C
     """Return the checked fields of a body that has to be an object with these; 400 for the first that is wrong."""
     checks = {**required, **optional}
     if not isinstance(body, dict):
-        expected = f"an object with {', '.join(required)}"
+        expected = f"an object with {', '.join(required or checks)}"
         raise bad_parameter("body", f"the body is {_kind(body)}", expected)
     for name in body:
         if name not in checks:

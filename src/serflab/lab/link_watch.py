@@ -1,0 +1,132 @@
+"""Follows the interfaces of a lab of containers by one long `containerlab events`; the local runtime has none.
+
+What netem does to the ends of a link is kept in the lab's settings, from where transfers take it: whoever sets it, with
+serflab or with containerlab itself, and also when a restarted container has lost it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from serflab.lab.impairments import NETEM, Impairment, LinkSettings, Setting
+from serflab.lab.link_state import NONE, NOTHING, EventReader, LabInterfaces
+from serflab.lab.netem import PROGRAM
+
+if TYPE_CHECKING:
+    from serflab.lab.inventory import Inventory
+    from serflab.lab.topology import Link, Topology
+
+log = logging.getLogger(__name__)
+
+CONTAINERLAB: Final = "containerlab"
+_STATS_SECONDS: Final = 5
+_AGAIN_SECONDS: Final = 5.0
+# A line is one event; a container's labels are in it.
+_LONGEST_LINE: Final = 1024 * 1024
+
+
+class LinkWatch:
+    """Knows the interfaces of the lab that was chosen; `follow` runs until it is cancelled."""
+
+    def __init__(self, settings: LinkSettings) -> None:
+        self._settings = settings
+        self._lab: str | None = None
+        self._topology: Topology | None = None
+        self._known: LabInterfaces | None = None
+        self._changed = asyncio.Event()
+        self._told = ""
+
+    @property
+    def known(self) -> LabInterfaces | None:
+        """Return what is known of the lab's interfaces; None where its links are not real ones."""
+        return self._known
+
+    def choose(self, inventory: Inventory | None, topology: Topology | None) -> None:
+        """Follow that lab from now on."""
+        self._topology = topology
+        lab = inventory.name if inventory and inventory.runtime == CONTAINERLAB else None
+        if lab != self._lab:
+            self._lab = lab
+            self._known = NOTHING if lab else None
+            self._changed.set()
+
+    async def follow(self) -> None:
+        """Follow whatever lab is chosen."""
+        while True:
+            lab = self._lab
+            self._changed.clear()
+            if lab is None:
+                await self._changed.wait()
+                continue
+            follower = asyncio.create_task(self._events(lab))
+            waiter = asyncio.create_task(self._changed.wait())
+            try:
+                await asyncio.wait({follower, waiter}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (follower, waiter):
+                    task.cancel()
+                await asyncio.gather(follower, waiter, return_exceptions=True)
+            if self._lab == lab:
+                self._known = NOTHING
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), _AGAIN_SECONDS)
+
+    async def _events(self, lab: str) -> None:
+        program = shutil.which(PROGRAM)
+        if program is None:
+            self._tell(f"nothing is known of the links: there is no program {PROGRAM!r}")
+            return
+        process = await asyncio.create_subprocess_exec(
+            *(program, "events", "--format", "json", "--initial-state"),
+            *("--interface-stats", "--interface-stats-interval", f"{_STATS_SECONDS}s"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=_LONGEST_LINE,
+        )  # fmt: skip
+        reader = EventReader(lab)
+        try:
+            if process.stdout is not None:
+                async for line in process.stdout:
+                    if reader.take(line.decode(errors="replace")):
+                        self._known = reader.known()
+                        self._keep()
+                        self._told = ""
+            self._tell("nothing is known of the links: `containerlab events` has ended; does it need root?")
+        except ValueError:
+            self._tell("nothing is known of the links: `containerlab events` tells what is no event")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+
+    def _tell(self, problem: str) -> None:
+        if problem != self._told:
+            self._told = problem
+            log.warning("%s", problem)
+
+    def _keep(self) -> None:
+        """Keep what netem does to each link of which both ends are seen."""
+        known = self._known
+        if known is None or self._topology is None:
+            return
+        for link in self._topology.links:
+            found = netem_of(link, known)
+            if found is None:
+                continue
+            if found != NONE:
+                self._settings.put(link.id, Setting(found, NETEM))
+            elif link.source == NETEM:
+                self._settings.clear(link.id)
+
+
+def netem_of(link: Link, known: LabInterfaces) -> Impairment | None:
+    """Return what netem does to a link, the worse of its two ends; None while one of them was not seen."""
+    ends = [known.interfaces.get((end.node, end.interface)) for end in (link.a, link.b)]
+    if ends[0] is None or ends[1] is None:
+        return None
+    return ends[0].netem.worse(ends[1].netem)
