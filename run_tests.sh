@@ -22,5 +22,7 @@ run() { pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder "$@"; }
 # One after the other, so that the clusters of one part are gone before the labs of the next come up.
 failed=0
 run tests/unit tests/integration || failed=1
+# A browser drops its connections whenever a network interface comes or goes, as they do with containers.
+run tests/containers || failed=1
 run tests/e2e || failed=1
 exit $failed

@@ -110,7 +110,7 @@ class Lab:
     def up(self, *arguments: str) -> None:
         """Bring the lab up."""
         first = self.port_base + 900
-        self.serflab("up", f"--prometheus-port={first}", f"--viewer-port={first + 1}", *arguments)
+        self.serflab("up", "--runtime=local", f"--prometheus-port={first}", f"--viewer-port={first + 1}", *arguments)
 
     def down(self) -> None:
         """Take the lab away."""

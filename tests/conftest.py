@@ -108,10 +108,15 @@ class Lab:
             REGISTRY_ENV: str(outside / "virtual-pods"),
         }
 
-    def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `serflab up` on this lab's ports."""
+    @property
+    def up_command(self) -> tuple[str, ...]:
+        """Return the command that brings this lab up, without the name of the program."""
         ports = (f"--prometheus-port={self.prometheus_port}", f"--viewer-port={self.viewer_port}")
-        return self.serflab("up", *ports, *arguments, check=check)
+        return "up", "--runtime=local", *ports
+
+    def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `serflab up` on this lab's ports, as plain processes whatever else the machine has."""
+        return self.serflab(*self.up_command, *arguments, check=check)
 
     def status(self) -> dict:
         """Return what `serflab status -o json` tells."""

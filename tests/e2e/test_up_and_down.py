@@ -123,8 +123,7 @@ def test_an_api_server_that_does_not_come_up_is_told_and_nothing_is_left_running
 
 @pytest.mark.parametrize("seconds", [1.5, 3.0, 6.0])
 def test_up_and_down_work_after_an_interruption_at_any_moment(spare_lab, seconds):
-    command = [Path(sys.executable).with_name("serflab"), "up", "--serfs=2"]
-    command += [f"--prometheus-port={spare_lab.prometheus_port}", f"--viewer-port={spare_lab.viewer_port}"]
+    command = [Path(sys.executable).with_name("serflab"), *spare_lab.up_command, "--serfs=2"]
     up = subprocess.Popen(command, cwd=CHECKOUT, env=spare_lab.environment, stderr=subprocess.PIPE, text=True)
     time.sleep(seconds)
     up.send_signal(signal.SIGINT)
