@@ -153,7 +153,7 @@ def serve(options: dict[str, object]) -> int:
 
 def _commands(options, pki, data: Path, inside: Path) -> list[list[str]]:
     programs = Path(os.environ["K3S_STAND_IN"])
-    store = f"unix://{data}/kine.sock:0"
+    store = "http://127.0.0.1:2379"
     serving = [f"--tls-cert-file={pki.certificate('server')}", f"--tls-private-key-file={pki.key('server')}"]
     signing = pki.key("service-account")
 
@@ -176,7 +176,7 @@ def _commands(options, pki, data: Path, inside: Path) -> list[list[str]]:
             f"--data-dir={data / 'db'}",
             f"--listen-client-urls={store}",
             f"--advertise-client-urls={store}",
-            f"--listen-peer-urls=unix://{data}/peer.sock:0",
+            "--listen-peer-urls=http://127.0.0.1:2380",
             "--unsafe-no-fsync=true",
             "--log-level=error",
         ],
