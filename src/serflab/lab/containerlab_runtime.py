@@ -9,6 +9,7 @@ from serflab.lab import state
 from serflab.lab.containerlab_files import Deployment, load_deployment
 from serflab.lab.containerlab_plan import PROMETHEUS_PORT_INSIDE, ContainerPlan, published_ports
 from serflab.lab.containerlab_serf import ContainerSerf, await_serfs, check_runs
+from serflab.lab.engine import PAUSED
 from serflab.lab.health import Watchman
 from serflab.lab.image import REPOSITORY, Image, ImageBuilder
 from serflab.lab.inventory import CONTAINERLAB, Inventory, load_inventory
@@ -69,7 +70,10 @@ class ContainerlabRuntime:
         state.prepare(settings.state_dir, 0)
         self._deployment.write(self._plan)
         try:
-            self._deploy(found)
+            task = f"deploying {len(self._plan.nodes)} nodes with containerlab"
+            self._progress.start(task)
+            bring_into_line(self._deployment, self._containerlab, self._engine, self._progress)
+            self._progress.finish(task)
             serfs = self._await_serfs()
             inventory = self._inventory(serfs)
             self._supervisor.configure(self._services.programs())
@@ -123,30 +127,10 @@ class ContainerlabRuntime:
         }
         for node in self._plan.nodes:
             container = found.get(node.name)
-            if container is None or not (container.runs or container.state == "paused"):
+            if container is None or not (container.runs or container.state == PAUSED):
                 ports = published_ports(node).items()
                 wanted |= {number: f"port {inside} of {node.name}" for inside, (_, number) in ports}
         check_free(wanted, _PORT_HINT)
-
-    def _deploy(self, found: dict[str, Container]) -> None:
-        """Bring the containers and links into line with the file.
-
-        Containers that ended come first: `deploy` starts only those that containerlab itself has stopped, and fails
-        on the links of the others.
-        """
-        for node, container in found.items():
-            if container.state == "paused":
-                self._progress.say(f"{node} is paused; letting it go on")
-                self._engine.resume(container)
-        ended = {node: item for node, item in found.items() if not item.runs and item.state != "paused"}
-        if ended:
-            for container in ended.values():
-                self._progress.say(f"{container.node}: {container.problem}; starting it again")
-            self._containerlab.start(self._deployment, sorted(ended))
-        task = f"deploying {len(self._plan.nodes)} nodes with containerlab"
-        self._progress.start(task)
-        self._containerlab.deploy(self._deployment)
-        self._progress.finish(task)
 
     def _await_serfs(self) -> list[ContainerSerf]:
         """Wait until all serfs do their work; raises `SerflabError` that says which node does not, and why."""
@@ -180,6 +164,25 @@ class ContainerlabRuntime:
             prometheus=prometheus_url(self._plan),
             viewer=f"http://{LOOPBACK}:{self._settings.viewer_port}",
         )
+
+
+def bring_into_line(deployment: Deployment, containerlab: Containerlab, engine: Engine, progress: Progress) -> None:
+    """Deploy what is missing of a lab, containers and links.
+
+    Containers that ended come first: `deploy` starts only those that containerlab itself has stopped, and fails on the
+    links of the others.
+    """
+    found = engine.containers(deployment.lab).values()
+    for container in found:
+        if container.state == PAUSED:
+            progress.say(f"{container.node} is paused; letting it go on")
+            engine.resume(container)
+    ended = [container for container in found if not container.runs and container.state != PAUSED]
+    for container in ended:
+        progress.say(f"{container.node}: {container.problem}; starting it again")
+    if ended:
+        containerlab.start(deployment, sorted(container.node for container in ended))
+    containerlab.deploy(deployment)
 
 
 def prometheus_url(plan: ContainerPlan) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LAB_LABEL = "containerlab"
 NODE_LABEL = "clab-node-name"
 TOPOLOGY_LABEL = "clab-topo-file"
-RUNNING = "running"
+RUNNING, PAUSED = "running", "paused"
 _TIMEOUT_SECONDS = 30
 _HINT = "is the service running, and may you use it (`docker ps`)?"
 
