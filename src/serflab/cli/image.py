@@ -12,6 +12,7 @@ from serflab.lab.image import PYTHON, Image, ImageBuilder
 from serflab.lab.serf_plan import Variant
 from serflab.lab.tools.pinned import tools_named
 from serflab.lab.tools.toolbox import Toolbox
+from serflab.lab.viewer_image import ViewerImage, ViewerImageBuilder
 
 
 @click.group()
@@ -46,6 +47,29 @@ def build(variant: str, base: str, k3s_image: str, tags: tuple[str, ...], python
     if dry_run:
         missing = [tool.name for tool in tools_named(wanted.programs) if toolbox.locate(tool).path is None]
         click.echo(f"programs: {', '.join(wanted.programs)}; to get: {', '.join(missing) or 'none'}")
+        click.echo(f"would run: {shlex.join(wanted.command(builder.context))}")
+        return
+    click.echo(f"built {', '.join(wanted.all_tags)}")
+
+
+@image.command("build-viewer")
+@click.option("--base", metavar="IMAGE", default="", help="The base image.  [default: the Dockerfile's]")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Its name.  [default: serflab/viewer:latest]")
+@click.option(
+    "--python", metavar="X.Y", default=PYTHON, show_default=True, help="The Python of the base image, for its packages."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def build_viewer(*, base: str, tags: tuple[str, ...], python: str, dry_run: bool) -> None:
+    """Build the image of viewer and offload manager, which a lab in Kubernetes needs."""
+    from serflab.web.page import VENDOR  # noqa: PLC0415 - Flask takes its time, only needed here
+
+    wanted = ViewerImage(base, tags, python)
+    root = checkout()
+    with Display() as progress:
+        builder = ViewerImageBuilder(root, Toolbox(root), progress, VENDOR.values())
+        if not dry_run:
+            builder.build_viewer(wanted)
+    if dry_run:
         click.echo(f"would run: {shlex.join(wanted.command(builder.context))}")
         return
     click.echo(f"built {', '.join(wanted.all_tags)}")

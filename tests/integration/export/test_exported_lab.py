@@ -14,6 +14,9 @@ import yaml
 from exported_lab import CHECKOUT, NAMESPACE, SERFS, serflab, within
 
 from serflab.errors import SerflabError
+from serflab.kube.client import ApiClient, ApiError
+from serflab.kube.credentials import load_credentials
+from serflab.kube.exec import ExecError, Target, run_in_pod
 from serflab.lab.inventory import load_inventory
 from serflab.lab.tools.toolbox import Toolbox
 
@@ -154,6 +157,19 @@ def test_the_viewer_may_look_at_the_pods_and_ask_the_serfs_and_nothing_else(expo
     assert [what for what in refused if may(*what)] == []
 
 
+async def test_a_command_that_fails_says_what_it_said_and_one_that_is_not_allowed_is_refused(exported_lab, account):
+    within(lambda: len(exported_lab.pods()) == len(PODS) + 2, "the pods are there")
+    async with ApiClient(load_credentials(account)) as client:
+        serf = Target(NAMESPACE, "serf-1", "serf")
+        assert await run_in_pod(client, serf, ["sh", "-c", "printf 'a b'; echo no >&2"]) == "a b"
+        with pytest.raises(ExecError, match=r"exported/serf-1: sh -c echo no >&2; exit 3: .*: no$"):
+            await run_in_pod(client, serf, ["sh", "-c", "echo no >&2; exit 3"])
+        [prometheus] = [name for name in exported_lab.pods() if name.startswith("prometheus")]
+        with pytest.raises(ApiError) as raised:
+            await run_in_pod(client, Target(NAMESPACE, prometheus, "prometheus"), ["true"])
+    assert raised.value.status == 403
+
+
 def test_prometheus_may_find_its_targets_and_nothing_else(exported_lab):
     for kind in ("pods", "services", "endpointslices.discovery.k8s.io"):
         for verb in ("get", "list", "watch"):
@@ -163,7 +179,17 @@ def test_prometheus_may_find_its_targets_and_nothing_else(exported_lab):
 
 
 @pytest.fixture
-def discovery(exported_lab, tmp_path):
+def account(exported_lab, tmp_path):
+    """A kubeconfig with the token of the viewer's account and nothing else."""
+    kubeconfig = yaml.safe_load(exported_lab.host.kubeconfig.read_text())
+    token = exported_lab.host.kubectl("create", "token", "viewer", "--namespace", NAMESPACE).strip()
+    kubeconfig["users"][0]["user"] = {"token": token}
+    (tmp_path / "account").write_text(yaml.safe_dump(kubeconfig))
+    return tmp_path / "account"
+
+
+@pytest.fixture
+def discovery(exported_lab, account, tmp_path):
     """The program of the viewer's pod, with the token of its account and a state directory of its own."""
     within(lambda: len(exported_lab.pods()) == len(PODS) + 2, "the pods are there")
     file = yaml.safe_load_all((exported_lab.directory / "viewer.yaml").read_text())
@@ -174,12 +200,8 @@ def discovery(exported_lab, tmp_path):
         # There is no DNS for the names of Services here.
         serf |= {"server": exported_lab.real.server, "config": str(CHECKOUT / "annotations" / "emulation_config.json")}
     (tmp_path / "lab.json").write_text(json.dumps(plan))
-    kubeconfig = yaml.safe_load(exported_lab.host.kubeconfig.read_text())
-    token = exported_lab.host.kubectl("create", "token", "viewer", "--namespace", NAMESPACE).strip()
-    kubeconfig["users"][0]["user"] = {"token": token}
-    (tmp_path / "account").write_text(yaml.safe_dump(kubeconfig))
     environment = {**os.environ, "SERFLAB_EXPORT": str(tmp_path / "lab.json"), "SERFLAB_STATE": str(tmp_path / "state")}
-    environment["KUBECONFIG"] = str(tmp_path / "account")
+    environment["KUBECONFIG"] = str(account)
     command = [Path(sys.executable).with_name("serflab"), "export", "discover"]
     with (tmp_path / "discovery.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log, stderr=log)

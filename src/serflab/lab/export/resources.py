@@ -11,13 +11,15 @@ import math
 from dataclasses import dataclass
 
 # One serf: control plane, KWOK, exporter and replay; a patch is one pod's annotations at one tick.
-SERF_MI, SERF_MI_A_POD = 440.0, 0.75
+SERF_MI, SERF_MI_A_POD = 440.0, 1.2
 SERF_MILLICORES, MILLICORES_A_PATCH_A_SECOND = 40.0, 7.0
 SERF_DISK_MI, SERF_DISK_MI_A_POD = 300.0, 0.3
 SERIES_A_SERF, SERIES_A_POD = 26, 6
 
-PROMETHEUS_MI, PROMETHEUS_MI_A_1000_SERIES = 150.0, 12.0
-PROMETHEUS_MILLICORES, PROMETHEUS_MILLICORES_A_1000_SERIES = 50.0, 2.0
+PROMETHEUS_MI, PROMETHEUS_MI_A_1000_SERIES = 100.0, 6.0
+PROMETHEUS_MILLICORES, PROMETHEUS_MILLICORES_A_1000_SERIES = 50.0, 1.5
+# Its retention by size, and the log of up to three hours that are not in blocks yet.
+PROMETHEUS_DISK_MI, PROMETHEUS_DISK_MI_A_1000_SERIES = 2000.0, 24.0
 _VIEWER_MI, _VIEWER_MI_A_POD = 100.0, 0.01
 _MANAGER_MI, _MANAGER_MI_A_SERF = 100.0, 1.0
 _DISCOVERY_MI, _DISCOVERY_MI_A_SERF = 60.0, 0.1
@@ -62,15 +64,14 @@ def prometheus_needs(serfs: int, pods: int) -> Needs:
     return Needs(
         PROMETHEUS_MI + PROMETHEUS_MI_A_1000_SERIES * thousands,
         PROMETHEUS_MILLICORES + PROMETHEUS_MILLICORES_A_1000_SERIES * thousands,
-        # Its retention by size, and the log of what is not yet in blocks.
-        2200,
+        PROMETHEUS_DISK_MI + PROMETHEUS_DISK_MI_A_1000_SERIES * thousands,
     )
 
 
 def viewer_needs(serfs: int, pods: int) -> dict[str, Needs]:
     """Return what the programs of the viewer's pod need, by name."""
     return {
-        "viewer": Needs(_VIEWER_MI + _VIEWER_MI_A_POD * pods, 50 + pods / 20),
+        "viewer": Needs(_VIEWER_MI + _VIEWER_MI_A_POD * pods, 50 + pods / 40),
         "offload": Needs(_MANAGER_MI + _MANAGER_MI_A_SERF * serfs, 20 + serfs / 2),
         "discovery": Needs(_DISCOVERY_MI + _DISCOVERY_MI_A_SERF * serfs, 10),
     }
