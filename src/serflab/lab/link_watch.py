@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
 from typing import TYPE_CHECKING, Final
 
+from serflab.lab.containerlab import UnusableError
 from serflab.lab.impairments import NETEM, Impairment, LinkSettings, Setting
+from serflab.lab.inventory import CONTAINERLAB
 from serflab.lab.link_state import NONE, NOTHING, EventReader, LabInterfaces
-from serflab.lab.netem import PROGRAM
+from serflab.lab.netem import unattended
 
 if TYPE_CHECKING:
     from serflab.lab.inventory import Inventory
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONTAINERLAB: Final = "containerlab"
 _STATS_SECONDS: Final = 5
 _AGAIN_SECONDS: Final = 5.0
 # A line is one event; a container's labels are in it.
@@ -69,19 +69,23 @@ class LinkWatch:
             finally:
                 for task in (follower, waiter):
                     task.cancel()
-                await asyncio.gather(follower, waiter, return_exceptions=True)
+                results = await asyncio.gather(follower, waiter, return_exceptions=True)
+            if isinstance(results[0], Exception):
+                # Whatever it is, the viewer goes on, and so does the next attempt.
+                log.error("the links cannot be followed", exc_info=results[0])
             if self._lab == lab:
                 self._known = NOTHING
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), _AGAIN_SECONDS)
 
     async def _events(self, lab: str) -> None:
-        program = shutil.which(PROGRAM)
-        if program is None:
-            self._tell(f"nothing is known of the links: there is no program {PROGRAM!r}")
+        try:
+            command = await asyncio.to_thread(unattended)
+        except UnusableError as error:
+            self._tell(f"nothing is known of the links: {error.message}")
             return
         process = await asyncio.create_subprocess_exec(
-            *(program, "events", "--format", "json", "--initial-state"),
+            *(*command, "events", "--format", "json", "--initial-state"),
             *("--interface-stats", "--interface-stats-interval", f"{_STATS_SECONDS}s"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -9,18 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 from serflab.errors import SerflabError
+from serflab.lab.containerlab import UnusableError, find_containerlab
 from serflab.lab.impairments import Impairment
 from serflab.lab.link_values import go_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PROGRAM: Final = "containerlab"
 _SECONDS: Final = 30.0
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _ALIAS: Final = re.compile(r"(.*) \((.*)\)")
@@ -34,10 +33,7 @@ class NetemError(SerflabError):
 
 
 class Netem:
-    """The impairments of interfaces; `program` is containerlab."""
-
-    def __init__(self, program: str = PROGRAM) -> None:
-        self._program = program
+    """The impairments of interfaces, as containerlab tells and sets them."""
 
     def set(self, ends: Sequence[End], impairment: Impairment) -> None:
         """Impair the ends of a link; raises `NetemError` after bringing back what was changed already."""
@@ -73,19 +69,24 @@ class Netem:
         self._run("set", "--node", end[0], "--interface", end[1], *arguments(impairment))
 
     def _run(self, *words: str) -> str:
-        program = shutil.which(self._program)
-        if program is None:
-            raise NetemError(f"there is no program {self._program!r}", hint="https://containerlab.dev/install/")
-        command = (program, "tools", "netem", *words)
         try:
+            command = (*unattended(), "tools", "netem", *words)
             done = subprocess.run(
                 command, capture_output=True, text=True, check=False, timeout=_SECONDS, stdin=subprocess.DEVNULL
             )
+        except UnusableError as error:
+            raise NetemError(error.message, hint=error.hint) from error
         except subprocess.TimeoutExpired as error:
-            raise NetemError(f"`{self._program} tools netem {' '.join(words)}` does not end") from error
+            raise NetemError(f"`containerlab tools netem {' '.join(words)}` does not end") from error
         if done.returncode:
             raise refusal(words, done.stderr)
         return done.stdout
+
+
+def unattended() -> tuple[str, ...]:
+    """Return how containerlab is started where nobody can be asked for a password; raises `UnusableError`."""
+    found = find_containerlab()
+    return (*found.prefix, *(("-n",) if found.prefix else ()), str(found.program))
 
 
 def arguments(impairment: Impairment) -> list[str]:
@@ -116,8 +117,8 @@ def refusal(words: Sequence[str], stderr: str) -> NetemError:
             "this machine's kernel has no netem (sch_netem), so a real link cannot be made slower or lossy",
             hint="load it with `sudo modprobe sch_netem`; it may be in a package such as kernel-modules-extra",
         )
-    if "root" in text or "not permitted" in text:
-        hint = "netem needs root: start the lab with sudo, or with a containerlab that is installed setuid"
+    if "root" in text or "not permitted" in text or "password" in text:
+        hint = "netem needs root: let sudo run containerlab without a password, or bring the lab up as root"
         return NetemError(f"containerlab refuses `tools netem {words[0]}`: {said}", hint=hint)
     return NetemError(f"containerlab refuses `tools netem {' '.join(words)}`: {said}")
 

@@ -149,7 +149,16 @@ def containers(tmp_path, monkeypatch):
     played = tmp_path / "played.jsonl"
     program = tmp_path / "bin" / "containerlab"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\n[ "$1" = events ] || exit 1\nexec tail -n +1 -f {played}\n', encoding="utf-8")
+    program.write_text(
+        f"""#!/bin/sh
+case "$1" in
+  version) echo '{{"version": "0.79.0"}}' ;;
+  events) exec tail -n +1 -f {played} ;;
+  *) exit 1 ;;
+esac
+""",
+        encoding="utf-8",
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
 
