@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING
 import psutil
 
 import serflab
-from benchmarks import bring_up, container, footprint, offload, patches, pods, scrape, viewer_api, viewer_graph
+from benchmarks import (
+    bring_up,
+    container,
+    containerlab,
+    footprint,
+    offload,
+    patches,
+    pods,
+    scrape,
+    viewer_api,
+    viewer_graph,
+)
 from benchmarks.clusters import CHECKOUT
 from serflab.lab.tools.pinned import TOOLS
 from serflab.lab.tools.toolbox import Toolbox
@@ -38,6 +49,7 @@ MEASURES: dict[str, Callable[..., Result]] = {
     "offload": offload.measure,
     "offload-10000": offload.measure_most,
     "offload-manager": offload.measure_manager,
+    **containerlab.MEASURES,
     "footprint": footprint.measure,
 }
 PAGE = CHECKOUT / "docs" / "benchmarks.md"

@@ -158,6 +158,21 @@ def test_the_replay_goes_on_where_the_clock_is_after_a_kill(lab):
     assert after < before + 60, "it started anew or ran ahead"
 
 
+def test_a_serf_is_restarted_alone_and_keeps_its_objects(lab):
+    lab.serflab("kubectl", "serf2", "--", "create", "namespace", "kept")
+    before = lab.supervisor.states()
+    assert "would restart the programs of serf2" in lab.serflab("restart", "serf2", "--dry-run").stdout
+    assert {name: state.pid for name, state in lab.supervisor.states().items()} == {
+        name: state.pid for name, state in before.items()
+    }
+    assert lab.serflab("restart", "serf2").stdout == "serf2 is ready\n"
+    for name, state in lab.supervisor.states().items():
+        assert (state.pid != before[name].pid) == name.startswith("serf2:"), name
+    assert lab.serflab("kubectl", "serf2", "--", "get", "namespace", "kept", "-o", "name").stdout == "namespace/kept\n"
+    lab.serflab("kubectl", "serf2", "--", "delete", "namespace", "kept")
+    wait_for("a healthy lab", lambda: lab.status()["healthy"])
+
+
 def test_logs_of_a_component(lab):
     assert "metrics at http://127.0.0.1:" in lab.serflab("logs", "serf1", "exporter").stdout
     refused = lab.serflab("logs", "serf1", "nothing", check=False)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from serflab.lab.engine import Container, Engine
     from serflab.lab.progress import Progress
 
+_NO_IMAGE_HINT = (
+    "without K3s: `serflab image build --variant upstream` and SERFLAB_IMAGE=serflab/serf:upstream; "
+    "without any image: --runtime local"
+)
 _PORT_HINT = "stop it, or publish another one in the topology file; --viewer-port moves the page"
 
 
@@ -113,9 +117,13 @@ class ContainerlabRuntime:
             hint = "`serflab image build` builds serflab/serf:k3s; SERFLAB_IMAGE names another one"
             raise SerflabError("\n".join(lines), hint=hint)
         checkout = self._settings.checkout
-        for image in missing:
+        for image, name in missing.items():
             self._progress.say(f"the image {image} is not on this machine; building it")
-            ImageBuilder(checkout, Toolbox(checkout), self._progress).build(Image(variants[image]))
+            try:
+                ImageBuilder(checkout, Toolbox(checkout), self._progress).build(Image(variants[image]))
+            except SerflabError as error:
+                problem = f"the image {image} of {name} could not be built: {error}"
+                raise SerflabError(problem, hint=_NO_IMAGE_HINT) from error
 
     def _check_ports(self, found: dict[str, Container], *, was_running: bool) -> None:
         states = self._supervisor.states() if was_running else {}
