@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -92,9 +94,11 @@ class Images:
     @cached_property
     def base(self) -> str:
         """Debian with all that a serf needs, so that the builds on it need no network."""
-        if docker("image", "inspect", BASE, check=False).returncode != 0:
-            script = CHECKOUT / "images" / "serf" / "debootstrap-base"
-            subprocess.run([script, BASE], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+        with (Path(tempfile.gettempdir()) / "serflab-test-base.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if docker("image", "inspect", BASE, check=False).returncode != 0:
+                script = CHECKOUT / "images" / "serf" / "debootstrap-base"
+                subprocess.run([script, BASE], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
         return BASE
 
     @cached_property
