@@ -23,6 +23,10 @@ run() { pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder "$@"; }
 failed=0
 run tests/unit tests/integration || failed=1
 # A browser drops its connections whenever a network interface comes or goes, as they do with containers.
-run tests/containers || failed=1
+if [ -n "${CI:-}" ] || docker version >/dev/null 2>&1; then
+  run tests/containers || failed=1
+else
+  echo "tests/containers is left out: no Docker engine answers here" >&2
+fi
 run tests/e2e || failed=1
 exit $failed

@@ -78,6 +78,28 @@ def test_a_program_that_is_killed_is_started_again(lab):
     until(lambda: lab.pid("serf1:etcd") not in {0, before})
 
 
+def test_a_program_that_may_end_is_left_alone_after_its_end_and_started_again_after_a_failure(lab):
+    stays = ("sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done")
+    lab.supervisor.configure([lab.program("serf1", "replay", stays, may_end=True)])
+    lab.start("serf1:replay")
+    until(lambda: lab.supervisor.state("serf1:replay").state == "RUNNING")
+    killed = lab.pid("serf1:replay")
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: lab.pid("serf1:replay") not in {0, killed})
+    until(lambda: lab.log("serf1", "replay").read_text().count("up") == 2)
+    until(lambda: lab.supervisor.state("serf1:replay").state == "RUNNING")
+    os.kill(lab.pid("serf1:replay"), signal.SIGTERM)
+    until(lambda: lab.supervisor.state("serf1:replay").state == "EXITED")
+
+
+def test_a_program_that_needs_nothing_else_starts_with_the_supervisor(lab):
+    once = lab.program("serf1", "start", ("sh", "-c", "echo up"), may_end=True, at_once=True)
+    lab.supervisor.configure([once, lab.program("serf1", "etcd")])
+    until(lambda: lab.supervisor.state("serf1:start").state == "EXITED")
+    assert lab.log("serf1", "start").read_text() == "up\n"
+    assert lab.supervisor.state("serf1:etcd").state == "STOPPED"
+
+
 def test_a_program_that_keeps_ending_is_tried_again_and_its_state_says_so(lab):
     lab.supervisor.configure([lab.program("serf1", "etcd", ("sh", "-c", "echo no disk; exit 3"))])
     lab.supervisor.start("serf1:etcd")
