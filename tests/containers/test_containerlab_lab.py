@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from engine import docker
 
-from bare_serfs import CHECKOUT, port_block
+from bare_serfs import CHECKOUT, port_block, worker_number
 from serflab.errors import SerflabError
 from serflab.lab.containerlab import find_containerlab
 from serflab.lab.containerlab_files import Deployment
@@ -21,7 +21,7 @@ from serflab.lab.engine import Engine
 
 LAB = """
 name: {lab}
-mgmt: {{network: {lab}, ipv4-subnet: 172.30.88.0/24, external-access: false}}
+mgmt: {{network: {lab}, ipv4-subnet: 172.30.{subnet}.0/24, external-access: false}}
 topology:
   defaults:
     kind: linux
@@ -58,7 +58,8 @@ class Lab:
         self.port = port_block(2)
         self.name = f"serflab-test-{self.port}"
         file = directory / "t.clab.yml"
-        file.write_text(LAB.format(lab=self.name, image=image, port=self.port))
+        subnet = 88 + worker_number()
+        file.write_text(LAB.format(lab=self.name, image=image, port=self.port, subnet=subnet))
         self.deployment = Deployment(self.name, file, directory)
         self.containerlab, self.engine = find_containerlab(), Engine.connect()
 
