@@ -241,6 +241,7 @@ def main() -> int:
         sys.stderr.write(f"Incorrect Usage: {error}\n")
         return 1
     sys.stdout.write(f"stand-in for k3s: {json.dumps(options, sort_keys=True)}\n")
+    sys.stdout.flush()
     return serve(options)
 
 

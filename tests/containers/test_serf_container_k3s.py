@@ -27,14 +27,8 @@ def test_k3s_was_told_the_serfs_names(k3s_serf):
 
 def test_readiness_is_asked_with_the_kubeconfig_that_k3s_wrote(k3s_serf):
     assert k3s_serf.exec("stat", "--format=%a", "/var/lib/serflab/kubeconfig").strip() == "600"
-    status = k3s_serf.exec(
-        "curl",
-        "--insecure",
-        "--silent",
-        "--output=/dev/null",
-        "--write-out=%{http_code}",
-        "https://127.0.0.1:6443/readyz",
-    )
+    curl = ("curl", "-ks", "-o", "/dev/null", "-w", "%{http_code}")
+    status = k3s_serf.exec(*curl, "https://127.0.0.1:6443/readyz")
     assert status == "401"
     assert k3s_serf.is_ready()
 
