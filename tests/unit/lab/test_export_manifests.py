@@ -207,6 +207,7 @@ def test_every_pod_keeps_to_pod_security_restricted(export):
             assert security["capabilities"] == {"drop": ["ALL"]}, name
             assert security["allowPrivilegeEscalation"] is False, name
             assert security["readOnlyRootFilesystem"], name
+            assert container["imagePullPolicy"] == "IfNotPresent", name
             assert {"cpu", "memory"} <= set(container["resources"]["requests"]), name
             assert "memory" in container["resources"]["limits"], name
 

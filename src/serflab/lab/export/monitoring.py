@@ -14,6 +14,7 @@ from serflab.lab.export.objects import (
     DIGEST,
     PROMETHEUS,
     PROMETHEUS_PORT,
+    PULL_POLICY,
     SERF,
     SERF_LABEL,
     config_map_volume,
@@ -94,6 +95,7 @@ def _deployment(names: Names, export: Export, files: dict[str, str]) -> Body:
     container = {
         "name": PROMETHEUS,
         "image": export.prometheus_image,
+        "imagePullPolicy": PULL_POLICY,
         "args": [
             "--config.file=/etc/prometheus/prometheus.yml",
             "--storage.tsdb.path=/prometheus",

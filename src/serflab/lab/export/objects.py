@@ -21,6 +21,8 @@ DIGEST = "serflab.config-digest"
 # Not plain `serflab`: by that value create_resources.py knows what it made itself.
 MANAGER = "serflab-export"
 
+# Also for `latest`, so that an image that was loaded onto the nodes is found there.
+PULL_POLICY = "IfNotPresent"
 API_PORT, EXPORTER_PORT, PROMETHEUS_PORT, VIEWER_PORT = 6443, 9090, 9091, 8080
 # The user of the image; the volumes are made its own by `fsGroup`.
 USER = 10001

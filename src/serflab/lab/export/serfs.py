@@ -15,6 +15,7 @@ from serflab.lab.export.objects import (
     DIGEST,
     EXPORTER_PORT,
     GROUP_LABEL,
+    PULL_POLICY,
     SERF,
     SERF_LABEL,
     config_map_volume,
@@ -115,6 +116,7 @@ def _stateful_set(names: Names, group: Group, table: dict[str, str]) -> Body:
     container = {
         "name": SERF,
         "image": group.image,
+        "imagePullPolicy": PULL_POLICY,
         # The entrypoint of the image, once the pod's line of the table is in the environment.
         "command": ["sh", "-c", f'set -a; . "{TABLE}/$POD_NAME"; set +a; exec {ENTRYPOINT}'],
         "env": [
@@ -177,6 +179,7 @@ def unpack(image: str) -> Body:
     return {
         "name": "configs",
         "image": image,
+        "imagePullPolicy": PULL_POLICY,
         "command": ["sh", "-ec", script],
         "resources": {"requests": few, "limits": {"memory": "64Mi"}},
         "securityContext": container_security(),

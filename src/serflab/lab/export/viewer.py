@@ -16,6 +16,7 @@ from serflab.lab.export.objects import (
     EXPORTER_PORT,
     PROMETHEUS,
     PROMETHEUS_PORT,
+    PULL_POLICY,
     SERF,
     VIEWER,
     VIEWER_PORT,
@@ -112,7 +113,14 @@ def _deployment(names: Names, export: Export, files: dict[str, str]) -> Body:
     def container(name: str, command: list[str], **more: Any) -> Body:  # noqa: ANN401 - fields of a container
         more = {"env": environment(places), "volumeMounts": shared} | more
         fixed = {"resources": needs[name].resources(), "securityContext": container_security()}
-        return {"name": name, "image": image, "command": ["python3", "-u", *command], **more, **fixed}
+        return {
+            "name": name,
+            "image": image,
+            "imagePullPolicy": PULL_POLICY,
+            "command": ["python3", "-u", *command],
+            **more,
+            **fixed,
+        }
 
     viewer = container(
         VIEWER,
