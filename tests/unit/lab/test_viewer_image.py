@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import pytest
 
 import serflab
@@ -64,3 +68,19 @@ def test_the_command_that_builds_it(tmp_path):
     command = ViewerImage(base="python:3.11", tags=("mine:1",)).command(tmp_path)
     assert command[2:4] == ("--build-arg=BASE_IMAGE=python:3.11", "--tag=mine:1")
     assert command[-1] == str(tmp_path)
+
+
+def test_every_package_that_the_three_programs_import_is_in_the_lock_file(checkout):
+    """Asked of an interpreter of its own, which has imported nothing else."""
+    script = (
+        "import sys, serflab.cli.main, serflab.kube.client, serflab.lab.export.discovery, serflab.offload.service, "
+        "serflab.web.server; from importlib.metadata import packages_distributions as known; "
+        "print(*{name.lower() for module in {name.partition('.')[0] for name in sys.modules} "
+        "for name in known().get(module, ())})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    lock = (checkout / "images" / "viewer" / "requirements.lock").read_text()
+    locked = set(re.findall(r"^([a-z0-9][-a-z0-9.]*)==", lock, flags=re.MULTILINE))
+    imported = {name.replace("_", "-") for name in done.stdout.split()}
+    assert {"aiohttp", "flask"} <= imported
+    assert imported - locked - {"serflab", "setuptools", "pip", "mypy"} == set()
