@@ -324,7 +324,7 @@ class Graph {
     const edge = this.#cy.getElementById(id);
     const force = shortWords(link);
     if (edge.scratch("state") === state && edge.scratch("force") === force) return;
-    edge.data({ state, force }).scratch("state", state).scratch("force", force);
+    edge.data({ state, force, inForce: force.replaceAll(" · ", "\n") }).scratch("state", state).scratch("force", force);
     edge.toggleClass("absent", state === "absent").toggleClass("down", state === "down").toggleClass("impaired", force !== "");
   }
 

@@ -128,8 +128,8 @@ function links(text, font) {
     },
     { selector: "edge.simple", style: { "curve-style": "haystack" } },
     { selector: "edge.absent", style: { "line-style": "dotted" } },
-    // What is in force on it is written in its middle.
-    { selector: "edge.impaired", style: { label: "data(force)", "text-rotation": "autorotate", "min-zoomed-font-size": 7 } },
+    // What is in force on it is written in its middle, a value a line: beside it stand the names of its interfaces.
+    { selector: "edge.impaired", style: { label: "data(inForce)", "text-wrap": "wrap", "line-height": 1.15, "min-zoomed-font-size": 7 } },
     { selector: "edge.down", style: { "line-style": "dashed", "line-color": colour("red"), label: "✕", color: colour("red"), "font-size": 16 } },
     {
       selector: "edge.shown",
