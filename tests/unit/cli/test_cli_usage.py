@@ -32,6 +32,7 @@ def test_there_are_these_commands():
         ("down",),
         ("restart",),
         ("status",),
+        ("link",),
         ("logs",),
         ("kubectl",),
         ("kubeconfig",),
