@@ -40,8 +40,9 @@ def documented_options(section: str) -> dict[str, str]:
 def commands(group: click.Group, name: str) -> dict[str, click.Command]:
     """Return every command below a group by what is typed."""
     found: dict[str, click.Command] = {}
-    for word, command in group.commands.items():
-        typed = f"{name} {word}"
+    context = click.Context(group)
+    for word in group.list_commands(context):
+        command, typed = group.get_command(context, word), f"{name} {word}"
         found |= commands(command, typed) if isinstance(command, click.Group) else {typed: command}
     return found
 

@@ -1,24 +1,45 @@
-"""The `serflab` command and its groups."""
+"""The `serflab` command and its groups, each imported when it is asked for: shell completion starts it at every Tab."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from importlib import import_module
+from typing import Final, NoReturn
 
 import click
 
 import serflab
-from serflab.cli.export import export
-from serflab.cli.image import image
-from serflab.cli.lab import down, kubeconfig, kubectl, logs, restart, status
-from serflab.cli.link import link
-from serflab.cli.offload import offload
 from serflab.cli.running import run
-from serflab.cli.tools import tools
-from serflab.cli.trace import trace
-from serflab.cli.up import up
+
+_MODULES: Final = {
+    "up": "up",
+    "down": "lab",
+    "restart": "lab",
+    "status": "lab",
+    "logs": "lab",
+    "kubectl": "lab",
+    "kubeconfig": "lab",
+    "tools": "tools",
+    "trace": "trace",
+    "link": "link",
+    "offload": "offload",
+    "image": "image",
+    "export": "export",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Commands(click.Group):
+    """A group whose commands lie in modules of `serflab.cli`, each under its own name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_MODULES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _MODULES and cmd_name not in self.commands:
+            self.add_command(getattr(import_module(f"serflab.cli.{_MODULES[cmd_name]}"), cmd_name))
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def serflab_command() -> None:
     """Many emulated Kubernetes clusters ("serfs") on one machine, replaying a recorded workload."""
 
@@ -27,10 +48,6 @@ def serflab_command() -> None:
 def version() -> None:
     """Print the version of serflab."""
     click.echo(serflab.__version__)
-
-
-for command in (up, down, restart, status, logs, kubectl, kubeconfig, tools, trace, link, offload, image, export):
-    serflab_command.add_command(command)
 
 
 def main() -> NoReturn:

@@ -19,8 +19,10 @@ from serflab.errors import Finding, InputError, SerflabError
 def command_lines(command, names=()):
     """Yield the words of every command and group below a command."""
     yield names
-    for name, child in getattr(command, "commands", {}).items():
-        yield from command_lines(child, (*names, name))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from command_lines(command.get_command(context, name), (*names, name))
 
 
 COMMANDS = sorted(command_lines(serflab_command))
