@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
 
@@ -61,7 +61,7 @@ _VALUES = {"delay": _TIME, "jitter": _TIME, "loss": _LOSS, "rate": _rate}
 @blueprint.get("")
 def links() -> Response:
     """Answer all links."""
-    return json_response({"links": link_entries(observer())})
+    return json_response({"links": _entries()})
 
 
 @blueprint.put("/<a>/<b>")
@@ -118,10 +118,14 @@ def _change(link: Link, impairment: Impairment | None) -> Response:
             settings.put(link.id, Setting(impairment, SET if ends is None else NETEM))
     except SerflabError as error:
         raise ApiError(503, "unavailable", error.message, hint="is the state directory writable?") from error
-    # The observer reads the settings a moment later.
-    topology = with_settings(lab.declared_topology, settings.load())
-    found = next(entry for entry in link_entries(lab, topology) if entry["id"] == link.id)
-    return json_response({"link": found})
+    return json_response({"link": next(entry for entry in _entries() if entry["id"] == link.id)})
+
+
+def _entries() -> list[dict[str, Any]]:
+    """Return all links as they are set this moment: the observer reads the settings a moment later."""
+    lab = observer()
+    settings = lab.link_settings.load() if lab.inventory else {}
+    return link_entries(lab, with_settings(lab.declared_topology, settings))
 
 
 def _containers(link: Link) -> list[End] | None:
