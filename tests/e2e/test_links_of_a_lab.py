@@ -144,6 +144,7 @@ def test_the_form_has_no_serious_finding_of_axe(lab: Any, visit: Visit, size: di
     lab.serflab("link", "set", "serf1", "serf2", "--delay=20ms", "--jitter=2ms", "--loss=1%", "--rate=1gbit")
     page = settled(visit, lab, scheme, size)
     visit.open("#node=serf1")
+    until(lambda: bool(force(page)))
     page.get_by_role("button", name="Link to serf2").click()
     expect(form(page)).to_contain_text("set for this lab")
     assert findings(page) == []
