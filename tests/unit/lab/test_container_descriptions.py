@@ -22,7 +22,7 @@ RECORDED = {
         "Labels": {
             "clab-node-kind": "linux",
             "clab-node-name": "serf1",
-            "clab-topo-file": "/work/topology.yaml",
+            "clab-topo-file": "/srv/topology.yaml",
             "containerlab": "emulation",
         },
     },
@@ -55,7 +55,7 @@ def test_a_container_is_read():
         "serf1",
         "serflab/serf:upstream",
     )
-    assert (container.topology, container.address) == ("/work/topology.yaml", "172.30.30.11")
+    assert (container.topology, container.address) == ("/srv/topology.yaml", "172.30.30.11")
     assert container.ports == {6443: ("127.0.0.1", 16441), 9090: ("127.0.0.1", 19091)}
     assert container.runs
     assert container.problem == "links is BACKOFF, kwok is not ready"

@@ -11,7 +11,7 @@ NODES = """[
     {
       "lab_name": "bplay",
       "labPath": "t.clab.yml",
-      "absLabPath": "/work/t.clab.yml",
+      "absLabPath": "/srv/t.clab.yml",
       "name": "clab-bplay-n1",
       "container_id": "c369e4ff8b2e",
       "image": "serflab-base:bookworm",
@@ -25,7 +25,7 @@ NODES = """[
     {
       "lab_name": "bplay",
       "labPath": "t.clab.yml",
-      "absLabPath": "/work/t.clab.yml",
+      "absLabPath": "/srv/t.clab.yml",
       "name": "clab-bplay-n2",
       "container_id": "424dda0517d6",
       "image": "serflab-base:bookworm",
@@ -93,7 +93,7 @@ MISSING_BIND = """15:09:26 INFO Parsing & checking topology file=t2.clab.yml
 
    ERROR
 
-  Failed to verify bind path: stat /work/nothere: no such file or directory.
+  Failed to verify bind path: stat /srv/nothere: no such file or directory.
 
 """
 FAILURES = {
@@ -103,7 +103,7 @@ FAILURES = {
     ),
     "a bind that is missing": (
         MISSING_BIND,
-        "Failed to verify bind path: stat /work/nothere: no such file or directory.",
+        "Failed to verify bind path: stat /srv/nothere: no such file or directory.",
     ),
     "a terminal's colours": (
         "\x1b[1m15:09:26\x1b[0m INFO Parsing\n\x1b[31m  Lab 'nolab' not found - no running containers.\x1b[0m\n",
