@@ -7,6 +7,7 @@ lab of the person who runs them. Both are made once and shared by all tests of a
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -34,6 +35,16 @@ os.environ[RUNTIME_ENV] = "local"
 # Hypothesis would judge wall time, which a busy machine decides.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+@pytest.fixture(autouse=True)
+def _root_logger():
+    """Give the root logger back as it was: a command that runs inside a test logs to a stream that is closed after."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
