@@ -41,6 +41,7 @@ def test_there_are_these_commands():
         ("tools",),
         ("trace",),
         ("offload",),
+        ("rebalance",),
         ("image",),
         ("export",),
         ("version",),

@@ -1,0 +1,16 @@
+"""`serflab rebalance`: the closed loop of load-aware rebalancing of VMs, and each of its parts by itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from serflab.cli.lazy import LazyGroup
+
+_MODULES: Final[dict[str, str]] = {}
+
+
+@click.group(cls=LazyGroup, modules=_MODULES)
+def rebalance() -> None:
+    """Rebalance VMs by their load: the loop of exporter, rules, descheduler, webhook and controller."""

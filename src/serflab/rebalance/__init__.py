@@ -1,0 +1,1 @@
+"""Load-aware rebalancing of VMs: objects, scores, webhook, controller, exporter, and the loop that they make."""
