@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from serflab.kube.refusal import Refusal
 from serflab.offload.ids import is_id
 from serflab.offload.names import ABORTED
 from serflab.offload.peering_commands import operation as peering_operation
 from serflab.offload.peerings import peerings
-from serflab.offload.refusal import Refusal
 from serflab.offload.release import BRING_BACK
 from serflab.offload.transfer import HOME, OUT
 from serflab.offload.virtual_pod_commands import find

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from serflab.emulation.names import NAMESPACES_PATH
 from serflab.kube.client import MERGE_PATCH, ApiError
+from serflab.kube.refusal import Refusal
 from serflab.offload.faults import reached
 from serflab.offload.names import (
     FINALIZER,
@@ -28,7 +29,6 @@ from serflab.offload.node_drain import begin_draining
 from serflab.offload.peering_controller import tenant_labels
 from serflab.offload.peering_removal import remains, twins_held
 from serflab.offload.peerings import ERROR, ESTABLISHED, Peering, connection, node_of, peering
-from serflab.offload.refusal import Refusal
 from serflab.offload.release import action
 from serflab.offload.requests import missing_is_fine
 from serflab.offload.slices import DEFAULTS, asked, is_settled

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from serflab.kube.refusal import Refusal
+from serflab.kube.rest import accepted, answer, body_of
 from serflab.offload import peering_commands as commands
 from serflab.offload.peer_info import info
 from serflab.offload.peerings import connection, peerings
-from serflab.offload.refusal import Refusal
-from serflab.offload.rest import accepted, answer, body_of
 from serflab.offload.virtual_pods import virtual_pods
 from serflab.traces.quantity import parse_cpu, parse_memory
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from serflab.kube.refusal import Refusal
+from serflab.kube.rest import accepted, answer, body_of
 from serflab.offload import virtual_pod_commands as commands
 from serflab.offload.ids import is_id
 from serflab.offload.operations import CREATE, DELETE, OFFLOAD, of_pod
-from serflab.offload.refusal import Refusal
 from serflab.offload.release import BRING_BACK
-from serflab.offload.rest import accepted, answer, body_of
 from serflab.offload.virtual_pod_documents import STATUSES, document
 from serflab.offload.virtual_pods import virtual_pods
 

@@ -14,13 +14,13 @@ import orjson
 from aiohttp import web
 
 from serflab.errors import SerflabError
+from serflab.kube.rest import answer, errors
 from serflab.lab.sockets import offload_directory
 from serflab.offload import rest_peerings, rest_virtual_pods
 from serflab.offload.ids import Ids
 from serflab.offload.manager import Manager, follow_files
 from serflab.offload.operations import OVER, operation, under_way
 from serflab.offload.registry import keep_written, last_id, registry_directory
-from serflab.offload.rest import answer, errors
 from serflab.offload.socket import socket_path
 from serflab.offload.summary import Summaries
 

@@ -24,6 +24,7 @@ from serflab.emulation.names import (
 from serflab.emulation.workload import Workload
 from serflab.errors import InputError, SerflabError
 from serflab.kube.client import ApiError
+from serflab.kube.refusal import Refusal
 from serflab.offload.bodies import CREATED, OFFLOADED, Identity, ShadowState, created_pod, home_pod, shadow_pod
 from serflab.offload.faults import reached
 from serflab.offload.names import namespaced
@@ -31,7 +32,6 @@ from serflab.offload.namespaces import ensure_offloading, twin
 from serflab.offload.peerings import peering
 from serflab.offload.quota import refusal
 from serflab.offload.records import requested
-from serflab.offload.refusal import Refusal
 from serflab.offload.release import bring_back, delete
 from serflab.offload.requests import get_or_none
 from serflab.offload.room import room

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from serflab.errors import InputError
-from serflab.offload.refusal import Refusal
+from serflab.kube.refusal import Refusal
 from serflab.traces.check import load_config, read_template
 
 if TYPE_CHECKING:

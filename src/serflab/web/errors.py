@@ -11,8 +11,8 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from serflab.errors import InputError, SerflabError
+from serflab.kube.refusal import Refusal
 from serflab.lab.feed import StalledError
-from serflab.offload.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,10 +20,10 @@ from test_virtual_pods import creation
 from test_virtual_pods_after_crashes import BRING_BACK, CREATE, DELETE, OFFLOAD
 
 from serflab.emulation.names import PODS_PATH, SHADOW_PODS_PATH
+from serflab.kube.refusal import Refusal
 from serflab.offload import virtual_pod_commands as commands
 from serflab.offload.names import SLICES
 from serflab.offload.peering_commands import disconnect
-from serflab.offload.refusal import Refusal
 
 POINTS = sorted({*CREATE, *OFFLOAD, *BRING_BACK, *DELETE})
 PAIRS = [("serf1", "serf2"), ("serf2", "serf1"), ("serf1", "serf3")]

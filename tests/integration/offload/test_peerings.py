@@ -7,11 +7,11 @@ import json
 import pytest
 from driver import QUOTAS, connected, disconnected, is_over, managing, objects, told, until
 
+from serflab.kube.refusal import Refusal
 from serflab.offload import peering_removal
 from serflab.offload.peer_info import info
 from serflab.offload.peering_commands import CONNECT, DISCONNECT, Ask, connect
 from serflab.offload.peerings import connection, peering
-from serflab.offload.refusal import Refusal
 
 
 def node(serf, name="serf2"):

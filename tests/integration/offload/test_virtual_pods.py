@@ -12,10 +12,10 @@ from managed import eventually, managed
 
 from serflab.emulation.names import NAMESPACES_PATH, SHADOW_PODS_PATH, VIRTUAL, VIRTUAL_PREFIX
 from serflab.emulation.workload import read_workload
+from serflab.kube.refusal import Refusal
 from serflab.offload import virtual_pod_commands as commands
 from serflab.offload.names import NOT_ALLOWED, REMOTE_CLUSTER_LABEL
 from serflab.offload.peering_commands import DRAIN, cordon, drain, operation
-from serflab.offload.refusal import Refusal
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from serflab.kube.rest import errors
 from serflab.offload.fleet import Fleet
 from serflab.offload.ids import Ids
-from serflab.offload.rest import errors
 from serflab.offload.rest_peerings import routes
 
 PAIR = {"from": "serf1", "to": "serf2"}

@@ -1,4 +1,4 @@
-"""Why a call to the manager was not carried out, as the REST API tells it."""
+"""Why a call to a program was not carried out, as its REST API tells it."""
 
 from __future__ import annotations
 

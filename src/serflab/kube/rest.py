@@ -1,22 +1,24 @@
-"""What all calls to the manager share: JSON in and out, the one shape of errors, `Location` of an operation."""
+"""What the programs that answer calls over aiohttp share: JSON in and out, the one shape of errors."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiohttp import web
 
 from serflab.errors import SerflabError
 from serflab.kube.client import ApiError, ApiUnreachableError
-from serflab.offload.refusal import Refusal
+from serflab.kube.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 log = logging.getLogger(__name__)
+
+_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 def answer(data: object, status: int = 200, **headers: str) -> web.Response:
@@ -49,16 +51,16 @@ async def errors(
     try:
         return await handler(request)
     except web.HTTPException as error:
-        refusal = Refusal(error.status, "not_found" if error.status == 404 else "bad_request", error.reason)
+        refusal = Refusal(error.status, _CODES.get(error.status, "bad_request"), error.reason)
     except SerflabError as error:
         refusal = told(error)
     except TimeoutError:
-        refusal = Refusal(503, "cluster_unreachable", "a serf did not answer in time", hint="try again in a moment")
+        refusal = Refusal(503, "cluster_unreachable", "the cluster did not answer in time", hint="try again soon")
     except (asyncio.CancelledError, ConnectionError):
         raise
     except Exception:  # whatever it is, the caller gets an answer
         log.exception("%s %s failed", request.method, request.path)
-        refusal = Refusal(500, "fault", "the manager has a fault", hint="its log holds the details")
+        refusal = Refusal(500, "fault", "the program has a fault", hint="its log holds the details")
     return answer({"error": refusal.body()}, refusal.status)
 
 
