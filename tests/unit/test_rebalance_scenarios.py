@@ -1,0 +1,153 @@
+"""Scenarios: those that ship, reading them, and everything that can be wrong with one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from serflab.errors import InputError
+from serflab.rebalance.scenario import VM, Node, Scenario
+from serflab.rebalance.scenario_check import SAMPLES, check_scenario, load_scenario, load_scenarios
+from serflab.rebalance.scenario_generate import Recipe, generate
+from serflab.traces.names import subdomain_problem
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+UNQUOTED = "write the number without quotes and unit"
+TEMPLATES = CHECKOUT / "workload_templates"
+
+
+@pytest.fixture(scope="module")
+def samples() -> dict[str, Scenario]:
+    return load_scenarios(CHECKOUT / SAMPLES)
+
+
+def findings(data: object) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        check_scenario(data, "scenario.json", TEMPLATES)
+    return [str(finding).removeprefix("scenario.json: ") for finding in caught.value.findings]
+
+
+def test_the_five_that_ship(samples):
+    assert list(samples) == ["balanced", "hot-node", "memory-heavy", "bursty", "large"]
+
+
+def test_balanced_is_balanced(samples):
+    assert len(samples["balanced"].nodes) == 5
+    for node in samples["balanced"].nodes:
+        assert node.usage() == pytest.approx((0.5, 0.45))
+
+
+def test_the_hot_node_and_the_memory_heavy_ones_stand_out(samples):
+    assert samples["hot-node"].nodes[0].usage()[0] > 3 * max(node.usage()[0] for node in samples["hot-node"].nodes[1:])
+    memory = [node.usage()[1] for node in samples["memory-heavy"].nodes]
+    assert min(memory[:2]) > 3 * max(memory[2:])
+
+
+def test_bursty_loads_change_and_keep_their_mean(samples):
+    vm = samples["bursty"].nodes[0].vms[0]
+    loads = [vm.load(point)[0] for point in range(len(vm.series))]
+    assert max(loads) > 2 * min(loads)
+    assert sum(loads) / len(loads) == pytest.approx(vm.cpu_consumption)
+
+
+def test_the_large_one_has_its_size_and_its_load(samples):
+    nodes = samples["large"].nodes
+    assert len(nodes) == 100
+    assert sum(len(node.vms) for node in nodes) == 2000
+    assert sum(node.usage()[0] for node in nodes) / 100 == pytest.approx(0.55, abs=1e-3)
+    assert max(node.usage()[0] for node in nodes) > 2 * min(node.usage()[0] for node in nodes)
+
+
+def test_a_recipe_makes_the_same_again_and_another_with_a_number():
+    recipe = Recipe(nodes=7, vms=50, seed=3)
+    assert generate(recipe) == generate(recipe)
+    assert generate(recipe, again=1) != generate(recipe)
+    assert {vm.id for node in generate(recipe, again=1) for vm in node.vms} == {f"vm-{i:02d}" for i in range(1, 51)}
+
+
+def test_a_written_scenario_reads_back(samples):
+    for scenario in samples.values():
+        again = check_scenario(json.loads(json.dumps(scenario.document())), "again")
+        assert [(node.name, len(node.vms)) for node in again.nodes] == [(n.name, len(n.vms)) for n in scenario.nodes]
+        assert [vm.load(3) for vm in again.vms()] == [vm.load(3) for vm in scenario.vms()]
+
+
+def test_one_scenario_without_a_name(tmp_path):
+    file = tmp_path / "mine.json"
+    file.write_text(
+        json.dumps({"nodes": [{"name": "a", "vms": [{"id": "v", "cpu_consumption": 0.5, "memory_consumption": 1}]}]})
+    )
+    scenario = load_scenario(file)
+    assert scenario.name == "mine"
+    assert scenario.nodes == [Node("a", vms=[VM("v", 0.5, 1.0)])]
+
+
+def test_a_file_with_several_needs_a_name_that_is_there():
+    file = CHECKOUT / SAMPLES
+    assert load_scenario(f"{file}:bursty").name == "bursty"
+    with pytest.raises(InputError, match=r"several scenarios, which one\?\n  hint: it has balanced, hot-node"):
+        load_scenario(file)
+    with pytest.raises(InputError, match=r'no scenario "hotnode"\n  hint: did you mean "hot-node"'):
+        load_scenario(f"{file}:hotnode")
+
+
+def test_requests_follow_consumption_unless_they_are_given():
+    assert VM("a", 0.1, 0.2).requests == (0.1, 0.2)
+    assert VM("a", 0.1, 0.2, cpu_request=0.3, memory_request=0.4).requests == (0.3, 0.4)
+
+
+def test_usage_is_that_of_the_nodes_own_capacity():
+    assert Node("small", cpu_cores=16, memory_gib=256, vms=[VM("a", 0.25, 0.5)]).usage() == (0.5, 0.25)
+
+
+def test_all_findings_at_once():
+    vm = {"id": "v", "cpu_consumption": 0.1, "memory_consumption": 0.1}
+    data = {
+        "step_seconds": 0,
+        "nodes": [
+            {"name": "Node_1", "cpu_cores": "32", "vms": [vm, {**vm, "cpu_consumption": -1}]},
+            {"name": "b", "vms": [{"id": "x" * 50, "memory_consumption": 0.1}, {**vm, "id": "w", "template": "brust"}]},
+            {"name": "b", "vms": [{**vm, "id": "t", "vcpus": 1.5, "time_series": [{"cpu": 1}]}]},
+        ],
+    }
+    assert findings(data) == [
+        "$.step_seconds: expected a number in seconds above 0, found 0",
+        f"$.nodes[0].name: {subdomain_problem('Node_1')}\n  hint: 'node-1' would be accepted",
+        f'$.nodes[0].cpu_cores: expected a number in cores, found "32"\n  hint: {UNQUOTED}',
+        '$.nodes[0].vms[1].id: a second VM "v"\n  hint: the first one is $.nodes[0].vms[0]',
+        "$.nodes[0].vms[1].cpu_consumption: expected a number in ratios of a node above 0, found -1",
+        "$.nodes[1].vms[0].cpu_consumption: missing",
+        "$.nodes[1].vms[0].id: too long: the VM's pod adds to it, so at most 43 characters; this one has 50",
+        '$.nodes[1].vms[1].template: there is no workload template "brust"\n  hint: did you mean "burst"?',
+        '$.nodes[2].name: a second node "b"',
+        "$.nodes[2].vms[0].time_series[0].memory: missing",
+        "$.nodes[2].vms[0].vcpus: expected a whole number of at least 1, found 1.5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "finding"),
+    [
+        ([], "$: expected an object, found an empty list"),
+        ({}, '$: a scenario needs nodes\n  hint: write "nodes", or "generate" to have them made'),
+        ({"nodes": []}, "$.nodes: expected a list with at least one element, found an empty list"),
+        ({"generate": {"nodes": 3}}, "$.generate.vms: missing"),
+        ({"generate": {"nodes": 0, "vms": 1}}, "$.generate.nodes: expected a whole number of at least 1, found 0"),
+        (
+            {"generate": {"nodes": 1, "vms": 1, "imbalance": 2}},
+            "$.generate.imbalance: expected a number from 0 to 1, found 2",
+        ),
+        (
+            {"generate": {"nodes": 1, "vms": 1}, "nodes": [{"name": "a"}]},
+            "$.nodes: there is also a generate\n  hint: keep one of them",
+        ),
+        (
+            {"nodes": [{"name": "a", "vms": {}}]},
+            "$.nodes[0].vms: expected a list with at least one element, found an empty object",
+        ),
+    ],
+)
+def test_one_finding(data, finding):
+    assert findings(data) == [finding]
