@@ -137,7 +137,7 @@ def test_every_call_of_the_api():
     assert {re.sub(r"<.*?>", "<>", call) for call in documented} == calls
 
 
-@pytest.mark.parametrize("heading", ["traces", "kube", "emulation", "lab", "offload", "web and cli"])
+@pytest.mark.parametrize("heading", ["traces", "kube", "emulation", "lab", "offload", "rebalance", "web and cli"])
 def test_every_file_of_a_room(heading):
     """Several rooms below one heading are told apart by `room/` before their files."""
     rooms = heading.split(" and ")
