@@ -5,27 +5,16 @@ It needs a Docker engine on this machine and its image `serflab/serf:upstream` (
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import time
-from typing import TYPE_CHECKING
 
 import psutil
 
 from benchmarks.clusters import CHECKOUT, lab
 from benchmarks.comparison import Aim, Comparison, compare
-from serflab.lab import state
-from serflab.lab.health import Watchman
-from serflab.lab.plan import LabSettings, plan_lab
-from serflab.lab.processes import end, lab_processes, memory_bytes
-from serflab.lab.supervised_serf import SupervisedSerf
-from serflab.lab.supervisor import Supervisor
-from serflab.lab.tools.pinned import LAB_TOOLS
-from serflab.lab.tools.toolbox import Toolbox
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from serflab.lab.bare import bare_lab
+from serflab.lab.plan import LabSettings
+from serflab.lab.processes import lab_processes, memory_bytes
 
 IMAGE = "serflab/serf:upstream"
 _SETTLE_SECONDS = 20
@@ -75,9 +64,9 @@ def _processes(*, settle: bool = False) -> tuple[float, float]:
     """Return the same of a serf whose programs are processes of this user."""
     with lab() as made:
         began = time.monotonic()
-        with _serf(made.state_dir) as (serf, supervisor):
-            serf.prepare()
-            supervisor.configure(serf.programs())
+        settings = LabSettings(CHECKOUT, made.state_dir, CHECKOUT / "topology.yaml", 22800)
+        with bare_lab(settings, ["serf1"]) as bare:
+            serf = bare.serfs[0]
             serf.start_cluster()
             serf.create_resources()
             serf.start_exporter()
@@ -86,20 +75,6 @@ def _processes(*, settle: bool = False) -> tuple[float, float]:
             if settle:
                 time.sleep(_SETTLE_SECONDS)
             return seconds, memory_bytes(lab_processes(made.state_dir)) / 2**20
-
-
-@contextlib.contextmanager
-def _serf(state_dir: Path) -> Iterator[tuple[SupervisedSerf, Supervisor]]:
-    toolbox = Toolbox(CHECKOUT)
-    programs = {name: toolbox.path(name) for name in LAB_TOOLS}
-    state.prepare(state_dir, 1)
-    plan = plan_lab(LabSettings(CHECKOUT, state_dir, CHECKOUT / "topology.yaml", 22800), programs, ["serf1"]).serfs[0]
-    supervisor = Supervisor(state_dir)
-    try:
-        yield SupervisedSerf(plan, Watchman(supervisor)), supervisor
-    finally:
-        supervisor.shut_down()
-        end(lab_processes(state_dir), patience=5)
 
 
 def _docker(*arguments: str) -> str:

@@ -22,16 +22,11 @@ from typing import TYPE_CHECKING
 
 from benchmarks.clusters import CHECKOUT
 from benchmarks.comparison import Comparison
-from serflab.lab import state
+from serflab.lab.bare import bare_lab
 from serflab.lab.export.resources import serf_needs
-from serflab.lab.health import Watchman
 from serflab.lab.loopback import session
-from serflab.lab.plan import LabSettings, plan_lab
-from serflab.lab.processes import LAB_ENV, end, lab_processes
-from serflab.lab.supervised_serf import SupervisedSerf
-from serflab.lab.supervisor import Supervisor
-from serflab.lab.tools.pinned import LAB_TOOLS
-from serflab.lab.tools.toolbox import Toolbox
+from serflab.lab.plan import LabSettings
+from serflab.lab.processes import LAB_ENV, lab_processes
 from serflab.traces.generate import generate
 from serflab.traces.model import NodeSpec
 
@@ -39,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import psutil
+
+    from serflab.lab.supervised_serf import SupervisedSerf
 
 PODS = (80, 500, 1000)
 ANNOTATIONS, CLOCK, NOTHING = "annotations", "clock", "nothing"
@@ -162,23 +159,16 @@ def _serf(pods: int) -> Iterator[SupervisedSerf]:
     document = generate(pods=max(1, pods), node=node)
     (directory / "trace.json").write_text(json.dumps(document), encoding="utf-8")
     (directory / "topology.yaml").write_text(_TOPOLOGY, encoding="utf-8")
-    state.prepare(state_dir, 1)
-    toolbox = Toolbox(CHECKOUT)
-    programs = {name: toolbox.path(name) for name in LAB_TOOLS}
     settings = LabSettings(CHECKOUT, state_dir, directory / "topology.yaml", _PORT_BASE, interval=INTERVAL)
-    supervisor = Supervisor(state_dir)
-    serf = SupervisedSerf(plan_lab(settings, programs, [_SERF]).serfs[0], Watchman(supervisor))
-    serf.prepare()
-    supervisor.configure(serf.programs())
     try:
-        serf.start_cluster()
-        if pods:
-            serf.create_resources()
-            serf.start_exporter()
-        yield serf
+        with bare_lab(settings, [_SERF]) as lab:
+            serf = lab.serfs[0]
+            serf.start_cluster()
+            if pods:
+                serf.create_resources()
+                serf.start_exporter()
+            yield serf
     finally:
-        supervisor.shut_down()
-        end(lab_processes(state_dir), patience=5)
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -25,15 +25,9 @@ from serflab.emulation.objects import node_body
 from serflab.kube.bulk import run_bulk
 from serflab.kube.client import ApiClient, ApiError
 from serflab.kube.credentials import load_credentials
-from serflab.lab import state
-from serflab.lab.health import Watchman
-from serflab.lab.plan import LabPlan, LabSettings, plan_lab
-from serflab.lab.processes import end, lab_processes
+from serflab.lab.bare import bare_lab
+from serflab.lab.plan import LabPlan, LabSettings
 from serflab.lab.sockets import UnixConnection, is_healthy, offload_socket
-from serflab.lab.supervised_serf import SupervisedSerf
-from serflab.lab.supervisor import Supervisor
-from serflab.lab.tools.pinned import LAB_TOOLS
-from serflab.lab.tools.toolbox import Toolbox
 from serflab.offload.names import OFFLOADINGS, namespaced
 from serflab.traces.model import NodeSpec
 
@@ -136,24 +130,11 @@ def offload_lab() -> Iterator[OffloadLab]:
 
 @contextlib.contextmanager
 def _bare_serfs(state_dir: Path, topology: Path) -> Iterator[LabPlan]:
-    names = [CONSUMER, PROVIDER]
-    state.prepare(state_dir, len(names))
-    toolbox = Toolbox(CHECKOUT)
-    programs = {name: toolbox.path(name) for name in LAB_TOOLS}
-    plan = plan_lab(LabSettings(CHECKOUT, state_dir, topology, _PORT_BASE), programs, names)
-    supervisor = Supervisor(state_dir)
-    serfs = [SupervisedSerf(serf, Watchman(supervisor)) for serf in plan.serfs]
-    for serf in serfs:
-        serf.prepare()
-    supervisor.configure([program for serf in serfs for program in serf.programs()])
-    try:
-        for serf in serfs:
+    with bare_lab(LabSettings(CHECKOUT, state_dir, topology, _PORT_BASE), [CONSUMER, PROVIDER]) as lab:
+        for serf in lab.serfs:
             serf.start_cluster()
-        plan.inventory.save(state_dir)
-        yield plan
-    finally:
-        supervisor.shut_down()
-        end(lab_processes(state_dir), patience=5)
+        lab.plan.inventory.save(state_dir)
+        yield lab.plan
 
 
 @contextlib.contextmanager

@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serflab.lab import state
-from serflab.lab.health import Watchman
-from serflab.lab.plan import LabSettings, plan_lab
-from serflab.lab.processes import end, lab_processes
-from serflab.lab.supervised_serf import SupervisedSerf
-from serflab.lab.supervisor import Supervisor
-from serflab.lab.tools.pinned import LAB_TOOLS
-from serflab.lab.tools.toolbox import Toolbox
+from serflab.lab.bare import bare_lab
+from serflab.lab.plan import LabSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from serflab.lab.inventory import Serf
+    from serflab.lab.supervised_serf import SupervisedSerf
+    from serflab.lab.supervisor import Supervisor
     from serflab.lab.topology import Topology
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -100,17 +96,9 @@ class BareSerfs:
 @contextmanager
 def running_bare_serfs(state_dir: Path, topology: Path, names: list[str], port_base: int) -> Iterator[BareSerfs]:
     """Run those serfs of a topology until the end of the `with`."""
-    state.prepare(state_dir, len(names))
-    toolbox = Toolbox(CHECKOUT)
-    programs = {name: toolbox.path(name) for name in LAB_TOOLS}
-    lab = plan_lab(LabSettings(CHECKOUT, state_dir, topology, port_base), programs, names)
-    supervisor = Supervisor(state_dir)
-    serfs = [SupervisedSerf(plan, Watchman(supervisor)) for plan in lab.serfs]
-    for serf in serfs:
-        serf.prepare()
-    supervisor.configure([program for serf in serfs for program in serf.programs()])
-    try:
-        for serf in serfs:
+    settings = LabSettings(CHECKOUT, state_dir, topology, port_base)
+    with bare_lab(settings, names) as lab:
+        for serf in lab.serfs:
             serf.start_cluster()
         found = {
             serf.plan.name: BareSerf(
@@ -118,14 +106,11 @@ def running_bare_serfs(state_dir: Path, topology: Path, names: list[str], port_b
                 serf.plan.kubeconfig,
                 serf.plan.server,
                 serf.plan.pki.certificate("ca"),
-                supervisor,
+                lab.supervisor,
                 serf,
-                lab.inventory.serf(serf.plan.name),
+                lab.plan.inventory.serf(serf.plan.name),
             )
-            for serf in serfs
+            for serf in lab.serfs
         }
-        yield BareSerfs(lab.topology, found)
-    finally:
-        supervisor.shut_down()
-        end(lab_processes(state_dir), patience=5)
-        shutil.rmtree(state_dir)
+        yield BareSerfs(lab.plan.topology, found)
+    shutil.rmtree(state_dir)

@@ -13,7 +13,7 @@ import pytest
 from engine import Images, SerfContainer, docker, engine_problem
 
 from bare_serfs import CHECKOUT
-from serflab.lab.image import UPSTREAM_PROGRAMS
+from serflab.lab.serf_image import UPSTREAM_PROGRAMS
 from serflab.lab.tools.toolbox import Toolbox
 
 HERE = Path(__file__).parent

@@ -69,18 +69,11 @@ def scratch_image(tag: str, files: dict[str, Path], entrypoint: list[str]) -> st
     return tag
 
 
-def build(variant: str, tag: str, *arguments: str, buildkit: bool) -> str:
-    """Build an image of a serf by `serflab image build`, with one builder or the other."""
-    command = [Path(sys.executable).with_name("serflab"), "image", "build", f"--variant={variant}", f"--tag={tag}"]
+def build(*arguments: str, tag: str, buildkit: bool) -> str:
+    """Build an image by `serflab image …`, with one builder or the other."""
+    command = [Path(sys.executable).with_name("serflab"), "image", *arguments, f"--tag={tag}", f"--base={BASE}"]
     environment = {**ENVIRONMENT, "DOCKER_BUILDKIT": "1" if buildkit else "0"}
-    done = subprocess.run(
-        [*command, f"--base={BASE}", *arguments],
-        cwd=CHECKOUT,
-        env=environment,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     return tag
 
@@ -113,10 +106,16 @@ class Images:
         scratch_image(source, {"/bin/k3s": CHECKOUT / "tests" / "k3s_stand_in.py"}, ["/bin/k3s"])
         return self.serf("k3s", "k3s", f"--k3s-image={source}", buildkit=True)
 
+    @cached_property
+    def viewer(self) -> str:
+        """The viewer with the offload manager, built by BuildKit."""
+        assert self.base
+        return build("build-viewer", tag=self.keep(self._name("viewer")), buildkit=True)
+
     def serf(self, variant: str, name: str, *arguments: str, buildkit: bool) -> str:
         """Build a serf's image."""
         assert self.base
-        return build(variant, self.keep(self._name(name)), *arguments, buildkit=buildkit)
+        return build("build", f"--variant={variant}", *arguments, tag=self.keep(self._name(name)), buildkit=buildkit)
 
     def keep(self, tag: str) -> str:
         """Note an image that is to be removed in the end."""

@@ -104,6 +104,9 @@ def test_a_click_on_a_link_opens_its_form_and_what_is_set_is_written_on_it(lab: 
     at = coloured.evaluate("id => window.serflab.graph.middle(id)", LINK)
     coloured.mouse.click(at["x"], at["y"])
     expect(form(coloured)).to_contain_text("No delay, no loss, no limit")
+    # What somebody else sets meanwhile is told; what is typed here stays.
+    lab.serflab("link", "set", "serf1", "serf2", "--loss=2%")
+    expect(form(coloured)).to_contain_text("2 % loss")
     form(coloured).get_by_label("Delay, one way").fill("20ms")
     form(coloured).get_by_label("Rate").fill("100mbit")
     form(coloured).get_by_role("button", name="Set", exact=True).click()

@@ -128,8 +128,9 @@ function links(text, font) {
     },
     { selector: "edge.simple", style: { "curve-style": "haystack" } },
     { selector: "edge.absent", style: { "line-style": "dotted" } },
-    // What is in force on it is written in its middle, a value a line: beside it stand the names of its interfaces.
-    { selector: "edge.impaired", style: { label: "data(inForce)", "text-wrap": "wrap", "line-height": 1.15, "min-zoomed-font-size": 7 } },
+    // What is in force on it is written in its middle, a value a line. On a short link the names of its interfaces would
+    // cover that: they are told when one points at it.
+    { selector: "edge.impaired", style: { label: "data(inForce)", "source-label": "", "target-label": "", "text-wrap": "wrap", "line-height": 1.15, "min-zoomed-font-size": 7 } },
     { selector: "edge.down", style: { "line-style": "dashed", "line-color": colour("red"), label: "✕", color: colour("red"), "font-size": 16 } },
     {
       selector: "edge.shown",

@@ -18,8 +18,12 @@ const FIELDS = [
 
 const address = ({ endpoints: [a, b] }) => `/api/links/${segment(a.node)}/${segment(b.node)}`;
 
-/** Shows a link of the topology document and sets or clears it as the user wants. Resolves when the dialog is closed. */
-export function openLink(link) {
+/**
+ * Shows a link of the topology document and sets or clears it as the user wants. Resolves when the dialog is closed.
+ *
+ * `follow(show)` calls `show(link)` whenever the link has changed, until what it returns is called.
+ */
+export function openLink(link, follow) {
   const [a, b] = link.endpoints;
   const given = typed(link);
   const fields = FIELDS.map(({ name, label, hint }) => {
@@ -27,6 +31,7 @@ export function openLink(link) {
     control.value = given[name];
     return { name, field: new Field({ id: `link-${name}`, label, control, hint }) };
   });
+  const known = h("div", {}, about(link));
   const problem = h("div", { class: "notice error", role: "alert", hidden: true });
   const parameters = { interface: a.interface };
   const change = {
@@ -49,8 +54,9 @@ export function openLink(link) {
     }
   };
   const buttons = [{ text: "Cancel", value: "" }, { text: "Set", value: "set", primary: true }];
-  const dialog = makeDialog({ title: `Link ${a.node} — ${b.node}`, content: [about(link), form(link, fields, () => act("clear")), problem], buttons, onSubmit: () => act("set") });
-  return dialog.closed;
+  const dialog = makeDialog({ title: `Link ${a.node} — ${b.node}`, content: [known, form(link, fields, () => act("clear")), problem], buttons, onSubmit: () => act("set") });
+  const rest = follow((now) => known.replaceChildren(about(now)));
+  return dialog.closed.finally(rest);
 }
 
 function about(link) {

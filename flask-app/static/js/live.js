@@ -39,9 +39,11 @@ export class Live {
   #version = null;
   state = { topology: null, error: null, staleSince: null, mode: "connecting" };
 
+  /** Tells a listener the state, now and whenever it changes; what it returns ends that. */
   subscribe(listener) {
     this.#listeners.add(listener);
     if (this.state.topology || this.state.error) listener(this.state);
+    return () => void this.#listeners.delete(listener);
   }
 
   start() {

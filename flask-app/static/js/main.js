@@ -90,11 +90,12 @@ function leadTo(node, pod = null) {
   select(node, pod);
 }
 
-/** Shows a link, as it is now. */
+/** Shows a link, as it is now and as it changes. */
 function showLink(id) {
   byId("tooltip").hidden = true;
-  const link = live.state.topology?.links.find((other) => other.id === id);
-  if (link) openLink(link);
+  const now = () => live.state.topology?.links.find((other) => other.id === id);
+  const follow = (show) => live.subscribe(() => now() && show(now()));
+  if (now()) openLink(now(), follow);
 }
 
 /** Opens the menu of a serf at a place of the page. */

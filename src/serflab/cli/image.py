@@ -8,7 +8,8 @@ import click
 
 from serflab.cli.context import checkout
 from serflab.cli.display import Display
-from serflab.lab.image import PYTHON, Image, ImageBuilder
+from serflab.lab.image import PYTHON
+from serflab.lab.serf_image import SerfImage, SerfImageBuilder
 from serflab.lab.serf_plan import Variant
 from serflab.lab.tools.pinned import tools_named
 from serflab.lab.tools.toolbox import Toolbox
@@ -37,11 +38,11 @@ def image() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def build(variant: str, base: str, k3s_image: str, tags: tuple[str, ...], python: str, *, dry_run: bool) -> None:  # noqa: PLR0913 - the options of the command
     """Build the image with the Docker engine, from this checkout and the pinned programs."""
-    wanted = Image(Variant(variant), base, k3s_image, tags, python)
+    wanted = SerfImage(Variant(variant), base, k3s_image, tags, python)
     root = checkout()
     toolbox = Toolbox(root)
     with Display() as progress:
-        builder = ImageBuilder(root, toolbox, progress)
+        builder = SerfImageBuilder(root, toolbox, progress)
         if not dry_run:
             builder.build(wanted)
     if dry_run:
@@ -66,9 +67,9 @@ def build_viewer(*, base: str, tags: tuple[str, ...], python: str, dry_run: bool
     wanted = ViewerImage(base, tags, python)
     root = checkout()
     with Display() as progress:
-        builder = ViewerImageBuilder(root, Toolbox(root), progress, VENDOR.values())
+        builder = ViewerImageBuilder(root, progress, VENDOR.values())
         if not dry_run:
-            builder.build_viewer(wanted)
+            builder.build(wanted)
     if dry_run:
         click.echo(f"would run: {shlex.join(wanted.command(builder.context))}")
         return

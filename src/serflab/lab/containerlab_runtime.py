@@ -11,11 +11,11 @@ from serflab.lab.containerlab_plan import PROMETHEUS_PORT_INSIDE, ContainerPlan,
 from serflab.lab.containerlab_serf import ContainerSerf, await_serfs, check_runs
 from serflab.lab.engine import PAUSED
 from serflab.lab.health import Watchman
-from serflab.lab.image import REPOSITORY, Image, ImageBuilder
 from serflab.lab.inventory import CONTAINERLAB, Inventory, load_inventory
 from serflab.lab.plan import workload_of
 from serflab.lab.ports import LOOPBACK, check_free
 from serflab.lab.processes import end, lab_processes
+from serflab.lab.serf_image import REPOSITORY, SerfImage, SerfImageBuilder
 from serflab.lab.serf_plan import Variant
 from serflab.lab.services import OFFLOAD, VIEWER, Services
 from serflab.lab.sockets import offload_directory, offload_socket, remove_elsewhere
@@ -120,7 +120,7 @@ class ContainerlabRuntime:
         for image, name in missing.items():
             self._progress.say(f"the image {image} is not on this machine; building it")
             try:
-                ImageBuilder(checkout, Toolbox(checkout), self._progress).build(Image(variants[image]))
+                SerfImageBuilder(checkout, Toolbox(checkout), self._progress).build(SerfImage(variants[image]))
             except SerflabError as error:
                 problem = f"the image {image} of {name} could not be built: {error}"
                 raise SerflabError(problem, hint=_NO_IMAGE_HINT) from error

@@ -1,6 +1,6 @@
-"""Building the image of a serf: the build context from the checkout and the pinned programs, then `docker build`.
+"""Building an image: the build context from the checkout and the locked packages, then `docker build`.
 
-Everything that the image holds is fetched or built on this machine first, checked against the lock files, so that the
+Everything that an image holds is fetched or built on this machine first, checked against the lock files, so that the
 build itself needs a network only where the base image lacks packages.
 """
 
@@ -16,85 +16,63 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-import serflab
 from serflab.errors import SerflabError
 from serflab.lab.health import last_lines
-from serflab.lab.serf_plan import Variant
-from serflab.lab.tools.pinned import tools_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from serflab.lab.progress import Progress
-    from serflab.lab.tools.toolbox import Toolbox
 
-REPOSITORY = "serflab/serf"
-SHARED_PROGRAMS = ("kwok",)
-UPSTREAM_PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 PYTHON = "3.11"
 """The Python of the default base image; wheels are made for one version."""
+LOCK = "requirements.lock"
 
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image to build: its variant, the images it is made from (empty: the Dockerfile's), its tags, its Python."""
-
-    variant: Variant
-    base: str = ""
-    k3s_image: str = ""
-    tags: tuple[str, ...] = ()
-    python: str = PYTHON
+class Image(Protocol):
+    """An image to build."""
 
     @property
-    def programs(self) -> tuple[str, ...]:
-        """Return the pinned programs that go into it."""
-        return SHARED_PROGRAMS if self.variant is Variant.K3S else (*SHARED_PROGRAMS, *UPSTREAM_PROGRAMS)
+    def python(self) -> str:
+        """Return the version of its Python, such as 3.11."""
 
     @property
     def all_tags(self) -> tuple[str, ...]:
-        """Return its tags: those asked for, else the variant's name, alone and with serflab's version."""
-        return self.tags or (
-            f"{REPOSITORY}:{self.variant}",
-            f"{REPOSITORY}:{self.variant}-{serflab.__version__}",
-        )
+        """Return its tags."""
 
     def command(self, context: Path) -> tuple[str, ...]:
         """Return the `docker build` that makes it from a build context."""
-        arguments = {"BASE_IMAGE": self.base, "K3S_IMAGE": self.k3s_image}
-        return (
-            "docker",
-            "build",
-            f"--target=serf-{self.variant}",
-            *(f"--build-arg={name}={value}" for name, value in arguments.items() if value),
-            *(f"--tag={tag}" for tag in self.all_tags),
-            f"--label=org.opencontainers.image.version={serflab.__version__}",
-            str(context),
-        )
 
 
-class ImageBuilder:
-    """Builds images of serfs from one checkout."""
+_Image = TypeVar("_Image", bound=Image)
 
-    def __init__(self, checkout: Path, toolbox: Toolbox, progress: Progress) -> None:
+
+class ImageBuilder(ABC, Generic[_Image]):
+    """Builds images of one kind from one checkout: from `images/<kind>`, in `build/<kind>-image`."""
+
+    def __init__(self, checkout: Path, kind: str, progress: Progress) -> None:
         self._checkout = checkout
-        self._toolbox = toolbox
         self._progress = progress
-        self._directory = checkout / "build" / "serf-image"
-        self._lock = checkout / "images" / "serf" / "requirements.lock"
+        self._directory = checkout / "build" / f"{kind}-image"
+        self._source = checkout / "images" / kind
         self._pip_lock = checkout / "tools" / "requirements-pip.lock"
+
+    @abstractmethod
+    def fill(self, context: Path, image: _Image) -> None:
+        """Put there what an image holds besides Python packages."""
 
     @property
     def context(self) -> Path:
         """Return the directory that is handed to the engine."""
         return self._directory / "context"
 
-    def build(self, image: Image) -> None:
+    def build(self, image: _Image) -> None:
         """Build the image with the engine that the `docker` command reaches.
 
         Raises `SerflabError` with the last lines of what pip or the engine said.
@@ -105,34 +83,27 @@ class ImageBuilder:
             self.prepare(image)
             self._run(f"building {image.all_tags[0]}", image.command(self.context), "build.log")
 
-    def prepare(self, image: Image) -> Path:
+    def prepare(self, image: _Image) -> Path:
         """Make the build context of an image and return it; what it was made of is kept for the next one."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        programs = self._toolbox.install(tools_named(image.programs), self._progress)
-        context = self.context
-        shutil.rmtree(context, ignore_errors=True)
-        for name in ("common", "upstream"):
-            shutil.copytree(self._checkout / "images" / "serf" / "bin" / name, context / "bin" / name)
-        for name, source in programs.items():
-            _link(source, context / "bin" / ("common" if name in SHARED_PROGRAMS else "upstream") / name)
-        (context / "annotations").mkdir()
-        for file in sorted((self._checkout / "annotations").iterdir()):
-            if file.suffix in {".py", ".json"}:
-                shutil.copy(file, context / "annotations")
-        shutil.copy(self._checkout / "images" / "serf" / "Dockerfile", context)
-        self._wheels(context / "wheels", image.python)
-        return context
+        shutil.rmtree(self.context, ignore_errors=True)
+        self.context.mkdir()
+        self.fill(self.context, image)
+        shutil.copy(self._source / "Dockerfile", self.context)
+        self._wheels(self.context / "wheels", image.python)
+        return self.context
 
     def _wheels(self, target: Path, python: str) -> None:
-        """Put pip's wheel, those of the lock file and our own there, and the lock file beside them."""
-        shutil.copytree(self._downloaded(python), target, copy_function=_link)
-        shutil.copy(self._lock, target)
+        """Put pip's wheel, those of the lock file and our own there, with the lock file and what installs them."""
+        shutil.copytree(self._downloaded(python), target, copy_function=link_or_copy)
+        shutil.copy(self._source / LOCK, target)
+        shutil.copy(self._source.parent / "install-wheels.sh", target)
         command = (*_PIP, "wheel", "--no-deps", "--no-index", "--no-build-isolation", f"--wheel-dir={target}", ".")
         self._run("packing serflab", command, "serflab.log")
 
     def _downloaded(self, python: str) -> Path:
         """Return a directory that holds the pinned wheels for that Python; it is kept for the next build."""
-        text = self._lock.read_text(encoding="utf-8")
+        text = (self._source / LOCK).read_text(encoding="utf-8")
         digest = hashlib.sha256(text.encode() + self._pip_lock.read_bytes()).hexdigest()[:8]
         kept = self._directory / f"wheels-{python}-{digest}"
         if kept.exists():
@@ -167,7 +138,7 @@ class ImageBuilder:
             yield
 
 
-def _link(source: str | Path, target: str | Path) -> None:
+def link_or_copy(source: str | Path, target: str | Path) -> None:
     """Put a file there as well, without a copy where the file system can."""
     try:
         os.link(source, target)

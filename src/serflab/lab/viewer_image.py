@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serflab.lab.progress import Progress
-    from serflab.lab.tools.toolbox import Toolbox
 
 REPOSITORY = "serflab/viewer"
 # What of a checkout the three programs read; tools/ is how a checkout is known.
@@ -56,31 +55,16 @@ class ViewerImage:
         )
 
 
-class ViewerImageBuilder(ImageBuilder):
+class ViewerImageBuilder(ImageBuilder[ViewerImage]):
     """Builds it from one checkout; `packages` are the files of npm packages that the page needs."""
 
-    def __init__(self, checkout: Path, toolbox: Toolbox, progress: Progress, packages: Iterable[str]) -> None:
-        super().__init__(checkout, toolbox, progress)
-        self._directory = checkout / "build" / "viewer-image"
-        self._lock = checkout / "images" / "viewer" / "requirements.lock"
+    def __init__(self, checkout: Path, progress: Progress, packages: Iterable[str]) -> None:
+        super().__init__(checkout, "viewer", progress)
         self._packages = tuple(packages)
 
-    def build_viewer(self, image: ViewerImage) -> None:
-        """Build the image; raises `SerflabError` with the last lines of what pip or the engine said."""
-        if shutil.which("docker") is None:
-            raise SerflabError("there is no `docker` command on this machine", hint="install Docker 20.10 or newer")
-        with self._locked():
-            self.prepare_viewer(image)
-            self._run(f"building {image.all_tags[0]}", image.command(self.context), "build.log")
-
-    def prepare_viewer(self, image: ViewerImage) -> Path:
-        """Make the build context and return it."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self.context, ignore_errors=True)
-        self.copy_files(self.context / "checkout")
-        shutil.copy(self._checkout / "images" / "viewer" / "Dockerfile", self.context)
-        self._wheels(self.context / "wheels", image.python)
-        return self.context
+    def fill(self, context: Path, image: ViewerImage) -> None:  # noqa: ARG002 - the same for all of them
+        """Put there what the programs read of the checkout."""
+        self.copy_files(context / "checkout")
 
     def copy_files(self, target: Path) -> None:
         """Put there what the image has of the checkout; `SerflabError` when an npm package is not installed."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serflab.lab.image import Image
+from serflab.lab.serf_image import SerfImage
 from serflab.lab.serf_plan import Variant
 
 
@@ -17,16 +17,16 @@ def dockerfile(checkout):
 
 
 def test_the_variant_chooses_target_tags_and_programs():
-    upstream = Image(Variant.UPSTREAM)
+    upstream = SerfImage(Variant.UPSTREAM)
     command = upstream.command(Path("/context"))
     assert command[:3] == ("docker", "build", "--target=serf-upstream")
     assert {"--tag=serflab/serf:upstream", "--tag=serflab/serf:upstream-0.1.0"} <= set(command)
     assert not any(argument.startswith("--build-arg") for argument in command)
-    assert set(upstream.programs) > set(Image(Variant.K3S).programs) == {"kwok"}
+    assert set(upstream.programs) > set(SerfImage(Variant.K3S).programs) == {"kwok"}
 
 
 def test_other_images_and_tags_can_be_named():
-    command = Image(Variant.K3S, "debian:mine", "k3s:mine", ("a:b", "c:d")).command(Path("/context"))
+    command = SerfImage(Variant.K3S, "debian:mine", "k3s:mine", ("a:b", "c:d")).command(Path("/context"))
     assert {"--build-arg=BASE_IMAGE=debian:mine", "--build-arg=K3S_IMAGE=k3s:mine"} <= set(command)
     assert [argument for argument in command if argument.startswith("--tag")] == ["--tag=a:b", "--tag=c:d"]
 

@@ -31,7 +31,7 @@ class Silent:
 
 
 def test_the_programs_find_their_files_in_it(checkout, tmp_path):
-    ViewerImageBuilder(checkout, None, Silent(), VENDOR.values()).copy_files(tmp_path)
+    ViewerImageBuilder(checkout, Silent(), VENDOR.values()).copy_files(tmp_path)
     settings = load_settings(tmp_path / "flask-app" / "config.yaml", tmp_path / "flask-app")
     assert settings.checkout == tmp_path
     assert load_topology(settings.topology_file).serfs
@@ -42,14 +42,14 @@ def test_the_programs_find_their_files_in_it(checkout, tmp_path):
 
 
 def test_what_this_machine_keeps_is_not_taken_along(checkout, tmp_path):
-    ViewerImageBuilder(checkout, None, Silent(), ()).copy_files(tmp_path)
+    ViewerImageBuilder(checkout, Silent(), ()).copy_files(tmp_path)
     names = {file.name for file in tmp_path.rglob("*")}
     assert not names & {".venv", ".serflab", "positions", "registry.json", "__pycache__", "node_modules"}
 
 
 def test_a_package_that_is_not_installed_is_named_with_what_installs_it(checkout, tmp_path):
     with pytest.raises(SerflabError, match=r"node_modules/gone.js is not there") as raised:
-        ViewerImageBuilder(checkout, None, Silent(), ["gone.js"]).copy_files(tmp_path)
+        ViewerImageBuilder(checkout, Silent(), ["gone.js"]).copy_files(tmp_path)
     assert "npm ci" in raised.value.hint
 
 
