@@ -8,7 +8,9 @@ import click
 
 from serflab.cli.lazy import LazyGroup
 
-_MODULES: Final[dict[str, str]] = {}
+_MODULES: Final[dict[str, str]] = {
+    "crd": "rebalance_crd",
+}
 
 
 @click.group(cls=LazyGroup, modules=_MODULES)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 from serflab.emulation.agenda import Agenda
 from serflab.emulation.annotator import Annotator, PodReplacedError, Shown
 from serflab.emulation.names import (
-    CRDS_PATH,
     PODS_PATH,
     REMOTE_ROLE,
     ROLE,
@@ -29,6 +28,7 @@ from serflab.emulation.names import (
 )
 from serflab.emulation.workload import Workload, read_workload
 from serflab.kube.client import ApiError, ApiUnreachableError
+from serflab.kube.crds import CRDS_PATH
 from serflab.kube.watch import Collection, Event, EventKind, Key, WatchCache
 
 if TYPE_CHECKING:

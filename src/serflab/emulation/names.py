@@ -47,7 +47,6 @@ NODE_TYPE: Final = "liqo.io/type"
 VIRTUAL_NODE: Final = "virtual-node"
 """Value of that label on a node that stands for another serf."""
 
-CRDS_PATH: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PODS_PATH: Final = "/api/v1/pods"
 NODES_PATH: Final = "/api/v1/nodes"
 NAMESPACES_PATH: Final = "/api/v1/namespaces"

@@ -154,10 +154,12 @@ class ApiClient:
         return await self.request("PATCH", path, body=body, headers=headers, retry=retry)
 
     async def apply(
-        self, path: str, body: bytes | Mapping[str, Any], *, manager: str, force: bool = False
+        self, path: str, body: bytes | Mapping[str, Any], *, manager: str, force: bool = False, dry_run: bool = False
     ) -> dict[str, Any]:
-        """Apply an object on the server's side as the field manager `manager`."""
+        """Apply an object on the server's side as the field manager `manager`; with `dry_run` nothing is kept."""
         params = {"fieldManager": manager, "force": "true" if force else "false"}
+        if dry_run:
+            params["dryRun"] = "All"
         headers = {"Content-Type": APPLY_PATCH}
         return await self.request("PATCH", with_query(path, params), body=body, headers=headers)
 

@@ -20,11 +20,11 @@ from serflab.emulation.names import (
 )
 from serflab.errors import SerflabError
 from serflab.kube.client import ApiClient, RetryPolicy
+from serflab.kube.crds import CRDS_PATH, established
 from serflab.kube.credentials import load_credentials
 from serflab.kube.watch import Collection, Event, EventKind, WatchCache
-from serflab.offload.crds import established, install
+from serflab.offload.crds import install
 from serflab.offload.names import (
-    CRDS,
     FOREIGN_CLUSTERS,
     OFFLOADINGS,
     QUOTAS,
@@ -176,7 +176,7 @@ class Cluster:
 
     async def _follow_resources(self, client: ApiClient) -> None:
         """Hold the caches while the custom resources are there: a serf without a peering costs one idle watch."""
-        there = Collection(CRDS, field_selector=f"metadata.name={SHADOW_PODS_CRD}")
+        there = Collection(CRDS_PATH, field_selector=f"metadata.name={SHADOW_PODS_CRD}")
         async with WatchCache(client, there, lambda crd: established(crd) or None) as crd:
             await crd.wait_synced()
             while True:

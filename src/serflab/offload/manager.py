@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from serflab.emulation.names import REMOTE_ROLE
 from serflab.errors import InputError, SerflabError
 from serflab.kube.client import is_transient
+from serflab.kube.workqueue import WorkQueue
 from serflab.lab.impairments import FILE_NAME as SETTINGS_NAME
 from serflab.lab.impairments import LinkSettings, with_settings
 from serflab.lab.inventory import FILE_NAME, load_inventory
@@ -27,7 +28,6 @@ from serflab.offload.peering_controller import peering_keys, reconcile_peering
 from serflab.offload.peerings import peerings
 from serflab.offload.shadow_pods import reconcile_shadow
 from serflab.offload.source_pods import reconcile_source
-from serflab.offload.workqueue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

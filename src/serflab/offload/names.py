@@ -15,7 +15,6 @@ OFFLOADING_API: Final = "/apis/offloading.liqo.io/v1beta1"
 VIRTUAL_NODES: Final = f"{OFFLOADING_API}/virtualnodes"
 OFFLOADINGS: Final = f"{OFFLOADING_API}/namespaceoffloadings"
 QUOTAS: Final = f"{OFFLOADING_API}/quotas"
-CRDS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 TYPE_LABEL: Final = "liqo.io/type"
 VIRTUAL_NODE_TYPE: Final = "virtual-node"

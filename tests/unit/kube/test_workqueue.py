@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from serflab.offload.workqueue import WorkQueue
+from serflab.kube.workqueue import WorkQueue
 
 
 @pytest.fixture

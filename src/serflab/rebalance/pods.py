@@ -1,0 +1,309 @@
+"""The pods of VMs without a controller: making, moving and removing them by hand, with or without VirtualMachines."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from serflab.emulation.names import HOSTNAME, pod_path, pods_of
+from serflab.errors import SerflabError
+from serflab.kube.bulk import run_bulk
+from serflab.kube.client import ApiError
+from serflab.rebalance.bodies import (
+    ANYWHERE,
+    DEFAULT_CAPACITY,
+    Capacity,
+    Consumption,
+    Launcher,
+    Placement,
+    launcher_of,
+    migration_body,
+    pod_name,
+    ratio,
+)
+from serflab.rebalance.launchers import (
+    SELECTOR,
+    current,
+    delete,
+    is_live,
+    name_of,
+    node_of,
+    phase_of,
+    unschedulable,
+    vm_of,
+)
+from serflab.rebalance.names import migration_path, vm_path
+from serflab.rebalance.session import Session
+from serflab.rebalance.virtual_machines import create_vm, delete_vm, get_vm
+from serflab.rebalance.vm_status import status_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from serflab.kube.client import ApiClient
+    from serflab.rebalance.bodies import SimulatedVM
+    from serflab.rebalance.launchers import Pod
+
+Strategy = Literal["create-first", "delete-first"]
+STRATEGIES: Final[tuple[Strategy, ...]] = ("create-first", "delete-first")
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What `sync_pods_with_vms` did: the names of VMs."""
+
+    created: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+
+class PodManager:
+    """The virt-launcher pods of one namespace.
+
+    By default there are pods only, and this class moves them. With `create_vm_crs` each pod belongs to a
+    VirtualMachine, whose status follows; then migrations are objects too, which a controller carries out
+    (`serflab rebalance controller`). `timeout` is how long a pod may take to run, in seconds. The errors are those of
+    `VMManager`.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is an option by itself, and only named ones may follow the first
+        self,
+        namespace: str = "default",
+        *,
+        kubeconfig: str | os.PathLike[str] | None = None,
+        use_in_cluster_config: bool = False,
+        create_vm_crs: bool = False,
+        capacity: Capacity = DEFAULT_CAPACITY,
+        strategy: Strategy = "create-first",
+        timeout: float = 60.0,
+    ) -> None:
+        self.namespace = namespace
+        self.capacity = capacity
+        self._session = Session(kubeconfig, in_cluster=use_in_cluster_config)
+        self._with_vms = create_vm_crs
+        self._strategy = strategy
+        self._timeout = timeout
+
+    def create_pod(self, vm: SimulatedVM, node_name: str | None = None) -> str:
+        """Make the pod of a VM and return its name; the scheduler places it, with `node_name` on that node or nowhere.
+
+        A VM that has a pod keeps it.
+
+        >>> from types import SimpleNamespace
+        >>> pods = PodManager("demo")
+        >>> vm = SimpleNamespace(id="vm-1", cpu_consumption=0.15, memory_consumption=0.2)
+        >>> name = pods.create_pod(vm)
+        >>> name.startswith("virt-launcher-vm-1-"), pods.create_pod(vm) == name, pods.delete_pod("vm-1")
+        (True, True, True)
+        """
+        return self._session.run(lambda client: self._create(client, vm, _on(node_name)))
+
+    def delete_pod(self, vm_id: str) -> bool:
+        """Delete the pod of a VM, and its VirtualMachine where there are any; say whether there was something."""
+        return self._session.run(lambda client: self._delete(client, vm_id))
+
+    def migrate_vm_pod(self, vm: SimulatedVM, from_node: str, to_node: str | None = None) -> str:
+        """Move a VM away from a node and return the name of its new pod, which runs by then.
+
+        The scheduler chooses among all other nodes, with `to_node` there is that one only. A VM that is not on
+        `from_node` stays where it is. `SerflabError` when the new pod finds no node in time: then the VM is where it
+        was (with the strategy delete-first: wherever the scheduler finds a place).
+        """
+        return self._session.run(lambda client: self._migrate(client, vm, from_node, to_node))
+
+    def get_pod_node_assignment(self, vm_id: str) -> str | None:
+        """Return the node that the scheduler has given to the pod of a VM, None while it has none."""
+
+        async def ask(client: ApiClient) -> str | None:
+            pod = current((await self._pods(client)).get(vm_id, ()))
+            return (node_of(pod) or None) if pod else None
+
+        return self._session.run(ask)
+
+    def update_vm_node_assignments(self, vms: Iterable[SimulatedVM]) -> dict[str, str]:
+        """Set `scheduled_node` and `pod_name` of each VM that has them, and return the node of each VM that has one.
+
+        Where there are VirtualMachines, their status is brought into line with their pods.
+
+        >>> from types import SimpleNamespace
+        >>> PodManager("demo").update_vm_node_assignments([SimpleNamespace(id="nobody", scheduled_node="")])
+        {}
+        """
+        return self._session.run(lambda client: self._assign(client, list(vms)))
+
+    def sync_pods_with_vms(self, vms: Iterable[SimulatedVM]) -> SyncResult:
+        """Let there be one pod for each of these VMs that shows what it uses, and none for any other VM.
+
+        >>> PodManager("demo").sync_pods_with_vms([])
+        SyncResult(created=(), updated=(), deleted=())
+        """
+        return self._session.run(lambda client: self._sync(client, list(vms)))
+
+    # --- one VM ---
+
+    async def _pods(self, client: ApiClient) -> dict[str, list[Pod]]:
+        """Return the live pods of each VM."""
+        found: dict[str, list[Pod]] = {}
+        for pod in (await client.list(pods_of(self.namespace), params={"labelSelector": SELECTOR}))["items"]:
+            if is_live(pod):
+                found.setdefault(vm_of(pod), []).append(pod)
+        return found
+
+    async def _create(self, client: ApiClient, vm: SimulatedVM, placement: Placement) -> str:
+        # First the VirtualMachine, which its pod belongs to.
+        owner = await create_vm(client, vm, self.namespace) if self._with_vms else None
+        there = current((await self._pods(client)).get(vm.id, ()))
+        if there:
+            return name_of(there)
+        if owner is None:
+            body = self._body(vm, placement)
+        else:
+            # The very pod that a controller would make, so that the two never make one each.
+            first = pod_name(vm.id, owner["metadata"]["uid"], "")
+            body = launcher_of(owner, first, self.capacity, placement)
+        try:
+            await client.create(pods_of(self.namespace), body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+        if owner is not None:
+            await self._tell(client, vm.id)
+        return name_of(body)
+
+    def _body(self, vm: SimulatedVM, placement: Placement) -> dict[str, Any]:
+        uses = Consumption(ratio(vm.cpu_consumption), ratio(vm.memory_consumption))
+        launcher = Launcher(self.namespace, vm.id, uses, uses, self.capacity)
+        return launcher.body(pod_name(vm.id, secrets.token_hex(8)), placement)
+
+    async def _delete(self, client: ApiClient, vm_id: str) -> bool:
+        was_there = await delete_vm(client, self.namespace, vm_id) if self._with_vms else False
+        for pod in (await self._pods(client)).get(vm_id, ()):
+            await delete(client, pod)
+            was_there = True
+        return was_there
+
+    # --- migration ---
+
+    async def _migrate(self, client: ApiClient, vm: SimulatedVM, from_node: str, to_node: str | None) -> str:
+        source = current((await self._pods(client)).get(vm.id, ()))
+        if source is None:
+            raise SerflabError(f"VM {vm.id} has no pod in namespace {self.namespace}", hint="make one with create_pod")
+        if node_of(source) != from_node:
+            return name_of(source)
+        if self._with_vms:
+            return await self._migrate_by_controller(client, vm.id, to_node)
+        away = Placement(without=(from_node,), selector=_on(to_node).selector)
+        if self._strategy == "delete-first":
+            await delete(client, source)
+        target = await client.create(pods_of(self.namespace), self._body(vm, away))
+        refusal = await self._runs(client, name_of(target))
+        if refusal:
+            await delete(client, target)
+            if self._strategy == "delete-first":
+                await client.create(pods_of(self.namespace), self._body(vm, ANYWHERE))
+            raise SerflabError(f"VM {vm.id} cannot leave {from_node}: {refusal}")
+        if self._strategy == "create-first":
+            await delete(client, source)
+        return name_of(target)
+
+    async def _runs(self, client: ApiClient, name: str) -> str:
+        """Wait until a pod runs and return nothing, or why it does not."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            pod = await client.get(pod_path(self.namespace, name))
+            if phase_of(pod) == "Running":
+                return ""
+            if not is_live(pod):
+                return f"its new pod {name} has ended"
+            if time.monotonic() > deadline:
+                return unschedulable(pod) or f"its new pod {name} does not run after {self._timeout:g} s"
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _migrate_by_controller(self, client: ApiClient, vm_id: str, to_node: str | None) -> str:
+        vm = await get_vm(client, self.namespace, vm_id)
+        if vm is None:
+            raise SerflabError(f"there is no VirtualMachine {vm_id} in namespace {self.namespace}")
+        name = f"kubevirt-migrate-{vm_id}-{secrets.token_hex(3)}"
+        body = migration_body(vm, name, node_selector=dict(_on(to_node).selector))
+        path = migration_path(self.namespace, name)
+        await client.create(migration_path(self.namespace), body)
+        deadline = time.monotonic() + self._timeout
+        while True:
+            status = (await client.get(path)).get("status") or {}
+            state = status.get("migrationState") or {}
+            if status.get("phase") == "Succeeded":
+                return str(state["targetPod"])
+            if status.get("phase") == "Failed":
+                raise SerflabError(f"migration {name} failed: {state.get('failureReason')}")
+            if time.monotonic() > deadline:
+                await client.delete(path)
+                seen = f"it is {status['phase']}" if status else "nobody has looked at it"
+                raise SerflabError(
+                    f"migration {name} is not done after {self._timeout:g} s: {seen}",
+                    hint="does `serflab rebalance controller` run?",
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+
+    # --- all VMs ---
+
+    async def _assign(self, client: ApiClient, vms: list[SimulatedVM]) -> dict[str, str]:
+        pods = await self._pods(client)
+        nodes: dict[str, str] = {}
+        for vm in vms:
+            pod = current(pods.get(vm.id, ()))
+            if pod is not None and node_of(pod):
+                nodes[vm.id] = node_of(pod)
+            for field, value in (("scheduled_node", nodes.get(vm.id, "")), ("pod_name", name_of(pod) if pod else "")):
+                if hasattr(vm, field):
+                    setattr(vm, field, value)
+        if self._with_vms:
+            result = await run_bulk([vm.id for vm in vms], lambda name: self._tell(client, name), name=str)
+            result.raise_for_failures("update the status of VirtualMachines")
+        return nodes
+
+    async def _tell(self, client: ApiClient, name: str) -> None:
+        """Bring the status of a VirtualMachine into line with its pod."""
+        vm = await get_vm(client, self.namespace, name)
+        if vm is None:
+            return
+        named = (vm.get("status") or {}).get("podName") or ""
+        status = status_of(vm, current((await self._pods(client)).get(name, ()), named))
+        if status != vm.get("status"):
+            await client.patch(f"{vm_path(self.namespace, name)}/status", {"status": status})
+
+    async def _sync(self, client: ApiClient, vms: list[SimulatedVM]) -> SyncResult:
+        pods = await self._pods(client)
+        wanted = {vm.id: vm for vm in vms}
+        missing = [vm for vm in vms if self._with_vms or vm.id not in pods]
+        created = [vm.id for vm in vms if vm.id not in pods]
+        changed = [(pod, wanted[name]) for name, found in pods.items() if name in wanted for pod in found]
+        changed = [(pod, vm) for pod, vm in changed if not self._shows(pod, vm)]
+        surplus = [name for name in pods if name not in wanted]
+        result = await run_bulk(missing, lambda vm: self._create(client, vm, ANYWHERE), name=lambda vm: vm.id)
+        result.raise_for_failures("create the pods of VMs")
+        shown = await run_bulk(changed, lambda item: self._show(client, *item), name=lambda item: item[1].id)
+        shown.raise_for_failures("update the pods of VMs")
+        gone = await run_bulk(surplus, lambda name: self._delete(client, name), name=str)
+        gone.raise_for_failures("delete the pods of VMs")
+        return SyncResult(tuple(created), tuple(vm.id for _, vm in changed), tuple(surplus))
+
+    def _shows(self, pod: Pod, vm: SimulatedVM) -> bool:
+        there = pod["metadata"].get("annotations") or {}
+        return self._annotations(vm).items() <= there.items()
+
+    async def _show(self, client: ApiClient, pod: Pod, vm: SimulatedVM) -> None:
+        patch = {"metadata": {"annotations": self._annotations(vm)}}
+        await client.patch(pod_path(self.namespace, name_of(pod)), patch)
+
+    def _annotations(self, vm: SimulatedVM) -> dict[str, str]:
+        uses = Consumption(ratio(vm.cpu_consumption), ratio(vm.memory_consumption))
+        return uses.annotations(self.capacity)
+
+
+def _on(node: str | None) -> Placement:
+    return Placement(selector=((HOSTNAME, node),)) if node else ANYWHERE
