@@ -105,6 +105,17 @@ def ratio(value: float) -> str:
     return f"{max(value, _LEAST_RATIO):.6f}".rstrip("0").rstrip(".")
 
 
+def consumption_of(vm: SimulatedVM) -> Consumption:
+    """Return what a VM uses as the text of its ratios."""
+    return Consumption(ratio(vm.cpu_consumption), ratio(vm.memory_consumption))
+
+
+def requests_of(vm: SimulatedVM) -> Consumption:
+    """Return what its pod requests: `vm.requests`, a pair of ratios, where it has that, else what it uses."""
+    cpu, memory = getattr(vm, "requests", (vm.cpu_consumption, vm.memory_consumption))
+    return Consumption(ratio(cpu), ratio(memory))
+
+
 def consumption(vm: Mapping[str, Any]) -> Consumption:
     """Return what a VirtualMachine uses."""
     resources = vm["spec"]["resources"]
@@ -126,15 +137,20 @@ def pod_name(vm: str, *parts: str) -> str:
 
 
 def vm_body(vm: SimulatedVM, namespace: str, *, running: bool = True) -> dict[str, Any]:
-    """Return a VirtualMachine that uses what `vm` says."""
-    cpu, memory = ratio(vm.cpu_consumption), ratio(vm.memory_consumption)
+    """Return a VirtualMachine that uses what `vm` says.
+
+    Its requests are written down where they are others, and where its use is going to change by a series.
+    """
+    uses, requests = consumption_of(vm), requests_of(vm)
     metadata = {
         "name": vm.id,
         "namespace": namespace,
         "labels": {MANAGED_BY: MANAGER},
-        "annotations": {VM_CPU_CONSUMPTION: cpu, VM_MEMORY_CONSUMPTION: memory},
+        "annotations": {VM_CPU_CONSUMPTION: uses.cpu, VM_MEMORY_CONSUMPTION: uses.memory},
     }
-    spec = {"resources": {"cpu": cpu, "memory": memory}, "running": running}
+    spec: dict[str, Any] = {"resources": {"cpu": uses.cpu, "memory": uses.memory}, "running": running}
+    if requests != uses or getattr(vm, "series", None):
+        spec["requests"] = {"cpu": requests.cpu, "memory": requests.memory}
     return {"apiVersion": API_VERSION, "kind": VM_KIND, "metadata": metadata, "spec": spec}
 
 

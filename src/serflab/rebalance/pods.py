@@ -16,13 +16,13 @@ from serflab.rebalance.bodies import (
     ANYWHERE,
     DEFAULT_CAPACITY,
     Capacity,
-    Consumption,
     Launcher,
     Placement,
+    consumption_of,
     launcher_of,
     migration_body,
     pod_name,
-    ratio,
+    requests_of,
 )
 from serflab.rebalance.launchers import (
     SELECTOR,
@@ -176,8 +176,7 @@ class PodManager:
         return name_of(body)
 
     def _body(self, vm: SimulatedVM, placement: Placement) -> dict[str, Any]:
-        uses = Consumption(ratio(vm.cpu_consumption), ratio(vm.memory_consumption))
-        launcher = Launcher(self.namespace, vm.id, uses, uses, self.capacity)
+        launcher = Launcher(self.namespace, vm.id, consumption_of(vm), requests_of(vm), self.capacity)
         return launcher.body(pod_name(vm.id, secrets.token_hex(8)), placement)
 
     async def _delete(self, client: ApiClient, vm_id: str) -> bool:
@@ -301,8 +300,7 @@ class PodManager:
         await client.patch(pod_path(self.namespace, name_of(pod)), patch)
 
     def _annotations(self, vm: SimulatedVM) -> dict[str, str]:
-        uses = Consumption(ratio(vm.cpu_consumption), ratio(vm.memory_consumption))
-        return uses.annotations(self.capacity)
+        return consumption_of(vm).annotations(self.capacity)
 
 
 def _on(node: str | None) -> Placement:

@@ -34,16 +34,15 @@ def with_vms(vm_serf, namespace):
     return PodManager(namespace, kubeconfig=vm_serf.kubeconfig, create_vm_crs=True)
 
 
-@pytest.mark.parametrize("module", [bodies, pods, virtual_machines], ids=lambda module: module.__name__)
-def test_examples_of_the_documentation(vm_serf, module, monkeypatch):
+def test_examples_of_the_documentation(vm_serf, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(vm_serf.kubeconfig))
     vm_serf.kubectl("create", "namespace", "demo")
     try:
-        result = doctest.testmod(module)
-        assert result.attempted > 0
-        assert result.failed == 0
+        for module in (bodies, pods, virtual_machines):
+            result = doctest.testmod(module)
+            assert (result.attempted > 0, result.failed) == (True, 0), module.__name__
     finally:
-        vm_serf.kubectl("delete", "namespace", "demo")
+        vm_serf.kubectl("delete", "namespace", "demo", "--wait=false")
 
 
 def test_vms_are_made_told_of_and_removed(manager):
