@@ -39,7 +39,7 @@ def generate(recipe: Recipe, *, again: int | None = None) -> list[Node]:
     """Return the nodes of a recipe with their VMs; `again` makes another draw of the same kind."""
     purpose = ("scenario", recipe.nodes, recipe.vms) if again is None else ("scenario", recipe.nodes, recipe.vms, again)
     draws = Draws(recipe.seed, *purpose)
-    cores, gib = zip(*(_size(draws) for _ in range(recipe.vms)), strict=True)
+    cores, gib = zip(*(_size(*row) for row in draws.uniform(3 * recipe.vms).reshape(-1, 3).tolist()), strict=True)
     cpu_unit = recipe.cpu * recipe.nodes / sum(cores)
     memory_unit = recipe.memory * recipe.nodes / sum(gib)
     width, digits = len(str(recipe.nodes)), len(str(recipe.vms))
@@ -50,9 +50,8 @@ def generate(recipe: Recipe, *, again: int | None = None) -> list[Node]:
     return nodes
 
 
-def _size(draws: Draws) -> tuple[float, float]:
-    """Draw what one VM uses: cores and GiB, on a scale of its own."""
-    which, spread_cpu, spread_memory = draws.uniform(3).tolist()
+def _size(which: float, spread_cpu: float, spread_memory: float) -> tuple[float, float]:
+    """Return what one VM uses, by three numbers in [0, 1): cores and GiB, on a scale of its own."""
     cores, gib, _ = next((size for size in _SIZES if which < size[2]), _SIZES[-1])
     return cores * (1 + _SPREAD * (spread_cpu - 0.5)), gib * (1 + _SPREAD * (spread_memory - 0.5))
 
