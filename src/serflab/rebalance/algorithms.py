@@ -23,7 +23,7 @@ TIE: Final = 1e-12
 """#13: dimensions whose mean excess is this near to the largest are equal, and the first of them counts."""
 
 PARETO_NODES: Final = 512
-"""#8 compares so many nodes with each other; with more of them it has no scores."""
+"""#8 compares so many nodes with each other, unless told otherwise; with more of them it has no scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ class Algorithm:
 
 
 def _sum(term: str) -> str:
-    """Return the sum of a term over the four dimensions; `*` stands for the letter, `w` for the weight."""
-    return " + ".join(term.replace("*", letter).replace("w", f"{weight:g}") for letter, weight in WEIGHTS.items())
+    """Return the sum of a term over the four dimensions; `?` stands for the letter, `w` for the weight."""
+    return " + ".join(term.replace("?", letter).replace("w", f"{weight:g}") for letter, weight in WEIGHTS.items())
 
 
-_DISTANCE: Final = f"sqrt({_sum('$d_*^2')})"
+_DISTANCE: Final = f"sqrt({_sum('$d_?^2')})"
 _DIRECTION: Final = "direction: an idle node among busy ones scores like a busy one among idle ones"
 _FULLNESS: Final = "how full the cluster is: only differences between nodes count"
 
@@ -76,14 +76,14 @@ _FULLNESS: Final = "how full the cluster is: only differences between nodes coun
 # (of absolute seconds, so `time() % N` takes each value once) looks at the node with the k-th smallest key. The key
 # grows with each dimension, so that who is at least as high on all four and has a larger key dominates. Steps beyond
 # the number of nodes see the largest key again, above which there is nobody.
-_KEY_OF_STEP: Final = f"max(bottomk(time() % {PARETO_NODES} + 1, $key @ end()))"
+_KEY_OF_STEP: Final = "max(bottomk(time() % $most + 1, $order @ end() + 0 * time()))"
 _NOT_BELOW: Final = " and ".join(
-    f"($* @ end() >= on () group_left () max($* @ end() and on (instance) "
-    f"($key @ end() == on () group_left () {_KEY_OF_STEP})))".replace("*", letter)
+    f"($? @ end() >= on () group_left () max($? @ end() and on (instance) "
+    f"($order @ end() == on () group_left () {_KEY_OF_STEP})))".replace("?", letter)
     for letter in WEIGHTS
 )
 _DOMINATED: Final = (
-    f"count_over_time((($key @ end() > on () group_left () {_KEY_OF_STEP}) and {_NOT_BELOW})[{PARETO_NODES}s:1s])"
+    f"count_over_time((($order @ end() > on () group_left () {_KEY_OF_STEP}) and {_NOT_BELOW})[${{most}}s:1s])"
 )
 
 
@@ -122,7 +122,7 @@ _LIST: Final = (
         "clusters where any one exhausted resource hurts",
         "everything below the worst dimension: relieving it does not show",
         10,
-        "max by (instance) ($dimensions)",
+        "max by (instance) ($inputs and on (instance) $u)",
     ),
     Algorithm(
         3,
@@ -132,7 +132,7 @@ _LIST: Final = (
         "a mixture of mean and worst: high values weigh more",
         "which dimension it is",
         10,
-        f"sqrt({_sum('$*^2')}) / 2",
+        f"sqrt({_sum('$?^2')}) / 2",
     ),
     Algorithm(
         4,
@@ -152,7 +152,7 @@ _LIST: Final = (
         "few nodes that stand out, above all by their pressure",
         _FULLNESS,
         10,
-        f"sqrt({_sum('w * $d_*^2')})",
+        f"sqrt({_sum('w * $d_?^2')})",
     ),
     Algorithm(
         6,
@@ -162,7 +162,7 @@ _LIST: Final = (
         "extreme outliers only",
         f"{_FULLNESS}; ordinary differences vanish in the square",
         10,
-        _sum("w * $d_*^2"),
+        _sum("w * $d_?^2"),
     ),
     Algorithm(
         7,
@@ -172,7 +172,7 @@ _LIST: Final = (
         "differences that add up over several dimensions",
         _FULLNESS,
         10,
-        _sum("w * $d_*"),
+        _sum("w * $d_?"),
     ),
     Algorithm(
         8,
@@ -183,7 +183,7 @@ _LIST: Final = (
         "by how much nodes differ: the slightest order counts in full, so it hardly rests; nodes that are high on "
         "different dimensions do not dominate each other",
         10,
-        f"({_DOMINATED} / on () group_left () clamp_min($nodes - 1, 1) or 0 * $u) and on () ($nodes <= {PARETO_NODES})",
+        f"({_DOMINATED} / on () group_left () clamp_min($nodes - 1, 1) or 0 * $u) and on () ($nodes <= $most)",
     ),
     Algorithm(
         9,
@@ -193,7 +193,7 @@ _LIST: Final = (
         "finding the odd one out, as a measure to look at",
         _DIRECTION,
         10,
-        f"sqrt({_sum('$s_*^2')}) / 2",
+        f"sqrt({_sum('$s_?^2')}) / 2",
     ),
     Algorithm(
         10,
@@ -213,7 +213,7 @@ _LIST: Final = (
         "watching how uneven the cluster is, as a measure to look at",
         _DIRECTION,
         10,
-        "sqrt($s_u^2 + 2 * $s_p^2 + $s_m^2 + 2 * $s_q^2) / sqrt(6)",
+        "sqrt($s_u^2 + 2 * $s_p^2 + $s_m^2 + 2 * $s_q^2) / 6 ^ 0.5",
     ),
     Algorithm(
         12,
@@ -234,7 +234,7 @@ _LIST: Final = (
         f"{_FULLNESS}, and all dimensions but one; it jumps when another one takes the lead",
         10,
         " or ".join(
-            f"($d_* and on () ($mean_d_* >= on () $largest_mean_d - {TIE:g}))".replace("*", letter)
+            f"($d_? and on () ($mean_d_? >= on () $largest_mean_d - {TIE:g}))".replace("?", letter)
             for letter in WEIGHTS
         ),
     ),
