@@ -9,6 +9,7 @@ import click
 from serflab.cli.lazy import LazyGroup
 
 _MODULES: Final[dict[str, str]] = {
+    "controller": "rebalance_controller",
     "crd": "rebalance_crd",
 }
 

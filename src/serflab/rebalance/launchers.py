@@ -107,6 +107,11 @@ async def delete(client: ApiClient, pod: Mapping[str, Any]) -> None:
         await client.patch(path, allowed)
         await client.request("DELETE", path, body=options)
     except ApiError as error:
-        # 409: another pod has its name by now.
-        if error.status not in {404, 409}:
+        if not is_another(error):
             raise
+
+
+def is_another(error: ApiError) -> bool:
+    """Whether a write that named a uid was refused because that object is gone, whatever has its name by now."""
+    causes = (error.body.get("details") or {}).get("causes") or ()
+    return error.status in {404, 409} or any(cause.get("field") == "metadata.uid" for cause in causes)

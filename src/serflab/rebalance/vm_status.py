@@ -95,3 +95,9 @@ def _message(vm: Mapping[str, Any], pod: Pod | None, name: str) -> str:
     if reason := unschedulable(pod):
         return reason
     return f"VM is {name} as pod {name_of(pod)}"
+
+
+def changes(vm: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a status that are to change, as a merge patch: None for those that are to go."""
+    before: Mapping[str, Any] = vm.get("status") or {}
+    return {key: value for key, value in after.items() if before.get(key) != value}

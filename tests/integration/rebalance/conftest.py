@@ -7,6 +7,7 @@ import json
 from itertools import count
 
 import pytest
+from controllers import VMs
 from kwok_nodes import make_nodes, node
 
 from serflab.kube.client import ApiClient
@@ -49,3 +50,12 @@ def objects(vm_serf, namespace):
         return found if name else found["items"]
 
     return ask
+
+
+@pytest.fixture
+def vms(vm_serf, namespace, tmp_path):
+    """VMs of a namespace of the test's own; the controller is still to be started."""
+    made = VMs(vm_serf, namespace, tmp_path / "controller.log")
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.stop()
