@@ -41,11 +41,17 @@ def test_the_pareto_front_leaves_out_what_another_beats_in_both():
 
 
 def test_the_fewest_migrations_among_those_that_spread_as_well_as_the_best():
-    advice = recommend([row("best", 40, 2.0), row("as-good", 12, 2.9), row("cheap", 3, 9.0)])
+    advice = recommend([row("best", 40, 2.0), row("as-good", 12, 3.7), row("cheap", 7, 10.9), row("useless", 1, 15.0)])
     assert advice.algorithm == "as-good"
     assert advice.reason == (
-        "as-good brings the spread from 20.0 to 2.9 points with 12.0 migrations; best gets to 2.0 but needs 40.0."
+        "as-good brings the spread from 20.0 to 3.7 points with 12.0 migrations; best gets to 2.0 but needs 40.0."
     )
+
+
+def test_one_that_is_much_cheaper_is_worth_a_word():
+    advice = recommend([row("best", 40, 2.0), row("cheap", 6, 10.9)])
+    assert advice.algorithm == "best"
+    assert advice.reason.endswith("40.0 migrations. Cheaper: cheap gets to 10.9 with 6.0.")
 
 
 def test_drawbacks_of_what_is_recommended_are_told():

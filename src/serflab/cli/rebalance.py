@@ -9,8 +9,10 @@ import click
 from serflab.cli.lazy import LazyGroup
 
 _MODULES: Final[dict[str, str]] = {
+    "compare": "rebalance_compare",
     "controller": "rebalance_controller",
     "crd": "rebalance_crd",
+    "scenarios": "rebalance_compare",
 }
 
 

@@ -73,7 +73,7 @@ def compare(  # noqa: PLR0913 - what, and how it is run
     `processes` is how many work side by side (default: one a core); their number changes no result. `progress` is told
     how many algorithms are done, of how many. Raises `InputError` for names that are none, or given twice.
     """
-    chosen = _named(algorithms)
+    chosen = named(algorithms)
     own = {name: replace(settings, high=_threshold(name, settings, thresholds)) for name in chosen}
     outcomes = _run(scenario, own, range(1, seeds + 1), processes or os.cpu_count() or 1, progress)
     rows = tuple(
@@ -85,7 +85,8 @@ def compare(  # noqa: PLR0913 - what, and how it is run
     return Comparison(scenario.name, len(scenario.nodes), vms, seeds, settings, rows, sigma)
 
 
-def _named(algorithms: Sequence[str]) -> list[str]:
+def named(algorithms: Sequence[str]) -> list[str]:
+    """Return the proper names of algorithms. Raises `InputError` for all that are none, or given twice."""
     findings: list[Finding] = []
     names: list[str] = []
     for given in algorithms:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 CONFIDENCE: Final = 0.95
 _SMALL: Final = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764}
 """Student's t at 97.5 % with few degrees of freedom, where the expansion below is not good enough."""
-_AS_GOOD: Final = 1.0
-"""Points of spread in which an algorithm may be worse than the best and still be as good."""
+_AS_GOOD: Final = 0.9
+"""An algorithm that brings so much of what the best brings is as good."""
+_CHEAPER: Final = 0.5
+"""One that brings so much with at most so many of the migrations is worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def pareto_front(rows: Sequence[Row]) -> list[Row]:
 def recommend(rows: Sequence[Row]) -> Recommendation:
     """Recommend an algorithm: of those whose spread is as good as the best, the one with the fewest migrations.
 
-    As good is within one point, or within the best one's confidence interval where that is wider.
+    As good is one that brings at least nine tenths of what the best takes off the spread.
     """
     start = sqrt((rows[0].mean("sigma_cpu_start") ** 2 + rows[0].mean("sigma_memory_start") ** 2) / 2)
     acting = [row for row in rows if row.mean("inert") < 1]
@@ -112,12 +114,14 @@ def recommend(rows: Sequence[Row]) -> Recommendation:
             f"None of them makes the spread smaller than it is at the start, {start:.1f} points: leave the VMs alone."
         )
         return Recommendation(None, reason)
-    margin = max(_AS_GOOD, best.figures["sigma_cpu"].margin or 0.0, best.figures["sigma_memory"].margin or 0.0)
-    chosen = min(
-        (row for row in acting if row.spread <= best.spread + margin),
-        key=lambda row: (row.mean("migrations"), row.spread, row.algorithm),
-    )
+    chosen = _cheapest(acting, start - _AS_GOOD * (start - best.spread))
     return Recommendation(chosen.algorithm, _reason(chosen, best, rows, start))
+
+
+def _cheapest(rows: Sequence[Row], spread: float) -> Row:
+    """Return the row with the fewest migrations of those that get to `spread`; there is one."""
+    good = [row for row in rows if row.spread <= spread]
+    return min(good, key=lambda row: (row.mean("migrations"), row.spread, row.algorithm))
 
 
 def _reason(chosen: Row, best: Row, rows: Sequence[Row], start: float) -> str:
@@ -132,6 +136,9 @@ def _reason(chosen: Row, best: Row, rows: Sequence[Row], start: float) -> str:
             else f", as few as {best.algorithm}, which gets to {best.spread:.1f}"
         )
     parts = [f"{words}."]
+    cheap = _cheapest([row for row in rows if row.mean("inert") < 1], start - _CHEAPER * (start - best.spread))
+    if cheap.mean("migrations") <= _CHEAPER * chosen.mean("migrations"):
+        parts.append(f"Cheaper: {cheap.algorithm} gets to {cheap.spread:.1f} with {cheap.mean('migrations'):.1f}.")
     if (share := chosen.mean("ping_pong")) > 0.05:
         parts.append(f"{share:.0%} of its moves go back to where the VM came from.")
     if (idle := chosen.mean("inert")) > 0:

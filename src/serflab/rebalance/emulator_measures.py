@@ -89,6 +89,7 @@ class Measures:
         balanced = self._balanced_from()
         figures = {
             "time_to_balance": np.where(balanced < 0, np.nan, balanced * settings.interval),
+            "balanced": (balanced >= 0).astype(np.float64),
             "migrations": migrations,
             "moves_per_vm": migrations / self._moves.shape[1],
             "most_moves_of_a_vm": self._moves.max(axis=-1).astype(np.float64),

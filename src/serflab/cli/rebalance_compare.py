@@ -1,0 +1,200 @@
+"""`serflab rebalance compare` and `serflab rebalance scenarios`: algorithms offline, and what they can be run on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from serflab.cli.display import Display
+from serflab.cli.table import print_table
+from serflab.errors import SerflabError
+from serflab.rebalance.algorithms import ALGORITHMS
+from serflab.rebalance.compare import compare as run
+from serflab.rebalance.compare import named
+from serflab.rebalance.compare_figures import FIGURES, SHORT
+from serflab.rebalance.compare_plot import pareto_plot, time_plot
+from serflab.rebalance.compare_report import cells, html, markdown
+from serflab.rebalance.compare_statistics import pareto_front
+from serflab.rebalance.emulator_settings import REQUESTS, Settings
+from serflab.rebalance.psi import FORMULAS
+from serflab.rebalance.scenario_check import SAMPLES, load_scenario, load_scenarios
+
+if TYPE_CHECKING:
+    from serflab.rebalance.compare import Comparison
+
+_DEFAULTS: Final = Settings()
+_COUNT: Final = click.IntRange(min=1)
+_NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--scenario", default=f"{SAMPLES}:hot-node", show_default=True, metavar="FILE[:NAME]", help="On what.")
+@click.option("--algorithms", default="all", show_default=True, metavar="all|A,B", help="Which, with commas.")
+@click.option("--seeds", type=_COUNT, default=30, show_default=True, help="Draws of the scenario.")
+@click.option("--cycles", type=_COUNT, default=_DEFAULTS.cycles, show_default=True, help="Of the descheduler.")
+@click.option("--interval", type=float, default=_DEFAULTS.interval, show_default=True, help="Seconds between cycles.")
+@click.option("--threshold", type=float, default=_DEFAULTS.low, show_default=True, help="Points below the average.")
+@click.option(
+    "--target-threshold",
+    metavar="POINTS|recommended",
+    default=f"{_DEFAULTS.high:g}",
+    show_default=True,
+    help="Points above the average, or each algorithm's own.",
+)
+@click.option("--max-total", type=int, default=_DEFAULTS.max_total, show_default=True, help="VMs on their way at once.")
+@click.option(
+    "--max-per-node", type=int, default=_DEFAULTS.max_per_node, show_default=True, help="Of them, from a node."
+)
+@click.option(
+    "--eviction-limit", type=int, default=2, show_default=True, help="Evictions a node and cycle; 0: not set, so one."
+)
+@click.option(
+    "--requests", type=click.Choice(REQUESTS), default=_DEFAULTS.requests, show_default=True, help="Of the VMs' pods."
+)
+@click.option("--delete-first", is_flag=True, help="A migration's source pod goes before its target pod is made.")
+@click.option("--allow-source", is_flag=True, help="The scheduler may choose the node that a VM leaves.")
+@click.option("--bandwidth", type=float, default=_DEFAULTS.bandwidth, show_default=True, help="Of a migration, GiB/s.")
+@click.option(
+    "--psi", type=click.Choice(FORMULAS), default=_DEFAULTS.psi, show_default=True, help="Formula of pressure."
+)
+@click.option(
+    "--jitter", type=float, default=_DEFAULTS.jitter, show_default=True, help="Loads' change by draw, a ratio."
+)
+@click.option("--processes", type=_COUNT, help="How many work side by side; default: one a core.")
+@click.option("--report", type=_NEW_FILE, metavar="FILE", help="Write the report there, as one HTML page.")
+@click.option("--plots", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write SVG plots there.")
+@click.option("-o", "--output", type=click.Choice(("table", "json", "markdown")), default="table", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Check everything and say what would be run.")
+def compare(  # noqa: PLR0913 - one parameter per option
+    *,
+    scenario: str,
+    algorithms: str,
+    seeds: int,
+    processes: int | None,
+    report: Path | None,
+    plots: Path | None,
+    output: str,
+    dry_run: bool,
+    **policy: Any,  # noqa: ANN401 - click gives what each option holds
+) -> None:
+    """Run algorithms offline on draws of a scenario, and tell which to take.
+
+    The descheduler, the scheduler and the migrations are emulated; nothing is started and no cluster is needed. Same
+    seeds, same numbers.
+    """
+    names = list(ALGORITHMS) if algorithms == "all" else [name.strip() for name in algorithms.split(",")]
+    own = policy["target_threshold"] == "recommended"
+    settings = _settings(policy, None if own else _points(policy["target_threshold"]))
+    named(names)
+    cluster = load_scenario(scenario)
+    if dry_run:
+        vms = sum(1 for _ in cluster.vms())
+        size = f"{len(cluster.nodes)} nodes, {vms} VMs, {settings.cycles} cycles of {settings.interval:g} s"
+        click.echo(f"would run {len(names)} algorithms on {seeds} draws of {cluster.name}: {size}")
+        return
+    with Display() as progress:
+        task = f"{len(names)} algorithms on {seeds} draws of {cluster.name}"
+        progress.start(task)
+        found = run(
+            cluster,
+            names,
+            settings,
+            seeds=seeds,
+            thresholds="recommended" if own else "same",
+            processes=processes,
+            progress=lambda done, of: progress.advance(task, done, of, "algorithms"),
+        )
+        progress.finish(task)
+    _print(found, output)
+    if report:
+        _write(report, html(found))
+    if plots:
+        front = [row.algorithm for row in pareto_front(found.rows)]
+        _write(plots / f"{found.scenario}-pareto.svg", pareto_plot(found))
+        _write(plots / f"{found.scenario}-time.svg", time_plot(found, front))
+
+
+@click.command()
+@click.argument("file", default=SAMPLES, metavar="[FILE]")
+@click.option("-o", "--output", type=click.Choice(("table", "json")), default="table", show_default=True)
+def scenarios(file: str, output: str) -> None:
+    """Check a file of scenarios and list them; FILE:NAME shows one of them, generated VMs included, as JSON."""
+    if not Path(file).exists() and ":" in file:
+        click.echo(json.dumps(load_scenario(file).document(), indent=2))
+        return
+    found = load_scenarios(file)
+    rows = []
+    for name, scenario in found.items():
+        usages = [node.usage() for node in scenario.nodes]
+        vms = sum(1 for _ in scenario.vms())
+        hottest = [max(usage[axis] for usage in usages) for axis in (0, 1)]
+        rows.append(
+            {
+                "name": name,
+                "nodes": len(usages),
+                "vms": vms,
+                "highest_cpu": round(hottest[0], 4),
+                "highest_memory": round(hottest[1], 4),
+                "description": scenario.description,
+            }
+        )
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return
+    header = ("NAME", "NODES", "VMS", "HIGHEST CPU", "HIGHEST MEMORY", "DESCRIPTION")
+    print_table(header, [[_cell(value) for value in row.values()] for row in rows])
+
+
+def _cell(value: object) -> str:
+    return f"{value:.0%}" if isinstance(value, float) else str(value)
+
+
+def _settings(policy: dict[str, Any], high: float | None) -> Settings:
+    names = ("cycles", "interval", "max_total", "max_per_node", "requests", "bandwidth", "psi", "jitter")
+    taken = {name: policy[name] for name in names}
+    taken |= {"create_first": not policy["delete_first"], "exclude_source": not policy["allow_source"]}
+    taken |= {"low": policy["threshold"], "eviction_limit": policy["eviction_limit"] or None}
+    return Settings(**taken | ({} if high is None else {"high": high}))
+
+
+def _points(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"expected points or 'recommended', found {text!r}", param_hint="--target-threshold")  # noqa: B904
+
+
+def _print(found: Comparison, output: str) -> None:
+    if output == "json":
+        click.echo(json.dumps(found.document(), indent=2))
+        return
+    if output == "markdown":
+        click.echo(markdown(found), nl=False)
+        return
+    header = ["#", "ALGORITHM", *(_upper(key) for key in SHORT)]
+    front = pareto_front(found.rows)
+    rows = []
+    for row in found.rows:
+        mark = "*" if row in front else ""
+        rows.append([f"{ALGORITHMS[row.algorithm].number}{mark}", row.algorithm, *cells(row, SHORT)])
+    print_table(header, rows)
+    advice = found.recommendation
+    click.echo(f"\n* on the Pareto front of migrations and spread\nrecommended: {advice.algorithm or 'none'}")
+    click.echo(advice.reason)
+
+
+def _upper(key: str) -> str:
+    figure = FIGURES[key]
+    return f"{figure.heading.upper()}{f' ({figure.unit})' if figure.unit else ''}"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SerflabError(f"{path} cannot be written: {error.strerror}", hint="choose another path") from error
+    click.echo(f"wrote {path}", err=True)

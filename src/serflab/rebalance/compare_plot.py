@@ -1,0 +1,141 @@
+"""Plots of a comparison as SVG: migrations against spread, and the spread over time. No script, no style sheet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, log10
+from typing import TYPE_CHECKING, Final
+from xml.sax.saxutils import escape, quoteattr
+
+from serflab.rebalance.algorithms import ALGORITHMS
+from serflab.rebalance.compare_statistics import pareto_front
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serflab.rebalance.compare import Comparison
+    from serflab.rebalance.compare_statistics import Row
+
+_WIDTH: Final = 760
+_HEIGHT: Final = 420
+_LEFT: Final = 56
+_RIGHT: Final = 24
+_TOP: Final = 44
+_BOTTOM: Final = 52
+_INK: Final = "#24292f"
+_QUIET: Final = "#6e7781"
+_GRID: Final = "#d8dee4"
+_FRONT: Final = "#0550ae"
+_LINES: Final = ("#0550ae", "#bc4c00", "#116329", "#8250df", "#a40e26")
+# Where a label may stand beside its mark, the first free place is taken.
+_PLACES: Final = ((9, 4), (-9, 4), (0, -9), (0, 18), (9, -7), (9, 15), (-9, -7), (-9, 15))
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """A scale from 0 to `end` in `step`s, laid between two positions."""
+
+    end: float
+    step: float
+    begin_at: float
+    end_at: float
+
+    @classmethod
+    def over(cls, largest: float, begin_at: float, end_at: float) -> _Axis:
+        """Return a scale that reaches `largest`, in about five round steps."""
+        largest = largest if largest > 0 else 1.0
+        unit = 10.0 ** floor(log10(largest / 5))
+        step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor * 5 >= largest)
+        count = -int(-largest * 1.02 // step)
+        return cls(count * step, step, begin_at, end_at)
+
+    def at(self, value: float) -> float:
+        return self.begin_at + (self.end_at - self.begin_at) * value / self.end
+
+    def ticks(self) -> list[float]:
+        return [index * self.step for index in range(round(self.end / self.step) + 1)]
+
+
+def pareto_plot(comparison: Comparison) -> str:
+    """Return the plot of migrations against the spread at the end; each algorithm is a circle with its number.
+
+    Filled circles, joined by a line, are the Pareto front: no other algorithm is better in both.
+    """
+    rows = comparison.rows
+    front = pareto_front(rows)
+    across = _Axis.over(max(row.mean("migrations") for row in rows), _LEFT, _WIDTH - _RIGHT)
+    up = _Axis.over(max(row.spread for row in rows), _HEIGHT - _BOTTOM, _TOP)
+    title = f"Migrations against spread: {comparison.scenario}, mean of {comparison.seeds} draws"
+    parts = _frame(title, across, up, "migrations", "spread of CPU and memory at the end (points)")
+    line = " ".join(f"{across.at(row.mean('migrations')):.1f},{up.at(row.spread):.1f}" for row in front)
+    parts.append(f'<polyline points="{line}" fill="none" stroke="{_FRONT}" stroke-dasharray="4 4"/>')
+    labels: list[tuple[float, float]] = []
+    for row in rows:
+        parts += _mark(row, across.at(row.mean("migrations")), up.at(row.spread), labels, filled=row in front)
+    return _svg(title, parts)
+
+
+def time_plot(comparison: Comparison, algorithms: Sequence[str]) -> str:
+    """Return the plot of the spread of CPU over time for a few algorithms (at most five are drawn)."""
+    drawn = list(algorithms)[: len(_LINES)]
+    settings = comparison.settings
+    series = {name: comparison.sigma[name][0] for name in drawn}
+    minutes = settings.interval / 60
+    across = _Axis.over(max(1, settings.cycles - 1) * minutes, _LEFT, _WIDTH - _RIGHT)
+    up = _Axis.over(max(map(max, series.values())), _HEIGHT - _BOTTOM, _TOP)
+    title = f"Spread of CPU over time: {comparison.scenario}, mean of {comparison.seeds} draws"
+    parts = _frame(title, across, up, "minutes", "spread of CPU (points)")
+    for index, (name, values) in enumerate(series.items()):
+        points = " ".join(f"{across.at(at * minutes):.1f},{up.at(value):.1f}" for at, value in enumerate(values))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{_LINES[index]}" stroke-width="2"/>')
+        at = _TOP + 16 + 18 * index
+        parts.append(f'<path d="M{_WIDTH - 350} {at - 4}h22" stroke="{_LINES[index]}" stroke-width="3"/>')
+        parts.append(_text(_WIDTH - 320, at, f"{ALGORITHMS[name].number} {name}", size=11))
+    return _svg(title, parts)
+
+
+def _frame(title: str, across: _Axis, up: _Axis, below: str, beside: str) -> list[str]:
+    parts = [
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
+        _text(_LEFT, 22, title, size=14, weight=600),
+    ]
+    for value in up.ticks():
+        y = up.at(value)
+        parts.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="{_GRID}"/>')
+        parts.append(_text(_LEFT - 8, y + 4, f"{value:g}", anchor="end", colour=_QUIET))
+    for value in across.ticks():
+        x = across.at(value)
+        parts.append(f'<path d="M{x:.1f} {_HEIGHT - _BOTTOM}v5" stroke="{_QUIET}"/>')
+        parts.append(_text(x, _HEIGHT - _BOTTOM + 19, f"{value:g}", anchor="middle", colour=_QUIET))
+    parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 12, below, anchor="middle"))
+    parts.append(_text(_LEFT, _TOP - 8, beside, size=11, colour=_QUIET))
+    return parts
+
+
+def _mark(row: Row, x: float, y: float, labels: list[tuple[float, float]], *, filled: bool) -> list[str]:
+    number = ALGORITHMS[row.algorithm].number
+    told = f"{number} {row.algorithm}: {row.mean('migrations'):.1f} migrations, spread {row.spread:.1f} points"
+    fill = _FRONT if filled else "#ffffff"
+    circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{fill}" stroke="{_FRONT}" stroke-width="1.5">'
+    free = [place for place in _PLACES if not _taken(labels, x + place[0], y + place[1])]
+    aside, down = free[0] if free else _PLACES[0]
+    labels.append((x + aside, y + down))
+    anchor = "start" if aside > 0 else "end" if aside < 0 else "middle"
+    text = _text(x + aside, y + down, str(number), size=11, anchor=anchor)
+    return [f"{circle}<title>{escape(told)}</title></circle>", text]
+
+
+def _taken(labels: Sequence[tuple[float, float]], x: float, y: float) -> bool:
+    return any(abs(x - other_x) < 15 and abs(y - other_y) < 11 for other_x, other_y in labels)
+
+
+def _text(x: float, y: float, words: str, *, size: int = 12, anchor: str = "start", **look: str | int) -> str:
+    colour, weight = look.get("colour", _INK), look.get("weight", 400)
+    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{colour}"'
+    return f"<text {place}>{escape(words)}</text>"
+
+
+def _svg(title: str, parts: Sequence[str]) -> str:
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"'
+    look = 'font-family="system-ui, sans-serif"'
+    return "\n".join([f"{head} aria-label={quoteattr(title)} {look}>", *parts, "</svg>"]) + "\n"
