@@ -1,0 +1,49 @@
+"""What the programs of the loop have in common: their log, and how they are stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from serflab.errors import SerflabError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+_log = logging.getLogger(__name__)
+
+
+def run_until_stopped(work: Coroutine[object, object, None]) -> None:
+    """Run `work` until it ends or SIGTERM or Ctrl-C comes, then cancel it; log to stderr. Raises what `work` raises."""
+    _log_to_stderr()
+    asyncio.run(_supervised(work))
+    _log.info("stopped")
+
+
+async def _supervised(work: Coroutine[object, object, None]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        stopping.cancel()
+        working.cancel()
+        for error in await asyncio.gather(working, return_exceptions=True):
+            if stop.is_set() and isinstance(error, SerflabError):
+                _log.warning("while stopping: %s", error)
+
+
+def _log_to_stderr() -> None:
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
