@@ -12,6 +12,7 @@ _MODULES: Final[dict[str, str]] = {
     "compare": "rebalance_compare",
     "controller": "rebalance_controller",
     "crd": "rebalance_crd",
+    "exporter": "rebalance_exporter",
     "scenarios": "rebalance_compare",
 }
 

@@ -39,9 +39,7 @@ class ClusterLoad:
 
     source = "cluster"
 
-    def __init__(
-        self, client: ApiClient, *, namespace: str, stale_after: float, on_change: Callable[[], None]
-    ) -> None:
+    def __init__(self, client: ApiClient, *, namespace: str, stale_after: float, on_change: Callable[[], None]) -> None:
         self._client = client
         self._stale_after = stale_after
         self._on_change = on_change
@@ -96,12 +94,14 @@ class ClusterLoad:
         age = self.age(now)
         return f"nothing was heard of the cluster for {age:.0f} s" if age > self._stale_after else ""
 
+    def state(self, now: float) -> str:
+        """Return what else than events changes what is shown."""
+        return "old" if self.synced and self.age(now) > self._stale_after else ""
+
     async def read_anew(self) -> tuple[dict[str, NodeSize], list[VMLoad]]:
         """Ask the API server for nodes and pods now, past the watches; `SerflabError` when it does not tell."""
-        nodes, pods = (
-            await self._client.list(collection.path, params=collection.params)
-            for collection in (self._nodes_of, self._pods_of)
-        )
+        nodes = await self._client.list(self._nodes_of.path, params=self._nodes_of.params)
+        pods = await self._client.list(self._pods_of.path, params=self._pods_of.params)
         sizes = {node["metadata"]["name"]: node_size(node) for node in nodes["items"]}
         loads = [load for load in map(self._load, pods["items"]) if load]
         return dict(sorted(sizes.items())), loads
@@ -161,5 +161,3 @@ def _ratio(annotations: Mapping[str, str], key: str) -> float:
     if not 0 <= value < math.inf:
         raise ValueError(f"annotation {key}: expected a ratio of a node such as 0.15, found {text!r}")
     return value
-
-

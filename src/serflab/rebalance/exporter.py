@@ -31,7 +31,7 @@ _LONGEST_PAUSE: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is published: the figures of the nodes and the VMs that they come from; `problem` says why there are none."""
+    """What is published: figures of nodes, the VMs that they come from; `problem` says why there are none."""
 
     source: str
     problem: str
@@ -56,6 +56,7 @@ class Exporter:
         self._text = b""
         self._render_seconds = 0.0
         self._renewals = 0
+        self._shows: tuple[object, str] | None = None
 
     @property
     def picture(self) -> Picture:
@@ -77,11 +78,18 @@ class Exporter:
         """Renew the picture until cancelled."""
         while True:
             self._changed.clear()
-            self.renew()
+            if self._is_due():
+                self.renew()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), _LONGEST_PAUSE)
+                self._shows = None
             # Changes come in bursts.
             await asyncio.sleep(self._update_interval)
+
+    def _is_due(self) -> bool:
+        """Whether what is shown may be another than what there is: after a change, or by the time that has passed."""
+        source = self.source
+        return source is not None and self._shows != (source, source.state(self._now()))
 
     def renew(self, read: tuple[dict[str, NodeSize], list[VMLoad]] | None = None) -> Picture:
         """Make the picture anew, from what was `read` past the watches if that is given, and return it."""
@@ -92,6 +100,7 @@ class Exporter:
         problem = "" if read else source.problem(now)
         sizes, loads = read or (source.sizes(), source.loads(now))
         figures = {} if problem else node_figures(loads, sizes, self.formula)
+        self._shows = None if read else (source, source.state(now))
         self._picture = Picture(source.source, problem, sizes, tuple(loads), figures)
         self._text = "".join(f"{line}\n" for line in node_lines(figures)).encode()
         self._render_seconds = time.perf_counter() - started

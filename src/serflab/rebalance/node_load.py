@@ -64,7 +64,7 @@ def node_figures(
     where = np.array([places[load.node] for load in here], dtype=np.intp)
     wants = np.array([load.wants for load in here]).reshape(-1, 6)
     used_cores, used_gib, busy, busy_variance, touched, touched_variance = (
-        np.bincount(where, column, len(places)) for column in wants.T
+        np.bincount(where, column, len(places)).astype(np.float64) for column in wants.T
     )
     cores = np.array([size.cores for size in sizes.values()])
     gib = np.array([size.gib for size in sizes.values()])

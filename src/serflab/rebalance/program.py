@@ -33,12 +33,23 @@ async def _supervised(work: Coroutine[object, object, None]) -> None:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
     finally:
         stopping.cancel()
         working.cancel()
         for error in await asyncio.gather(working, return_exceptions=True):
             if stop.is_set() and isinstance(error, SerflabError):
                 _log.warning("while stopping: %s", error)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error for people in a group of errors, else the first that it holds."""
+    errors, _ = group.split(SerflabError)
+    error: BaseException = errors or group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _log_to_stderr() -> None:

@@ -1,4 +1,4 @@
-"""The load of nodes as a scenario has it, where there is no cluster: its VMs stay where they start until they are moved."""
+"""The load of nodes as a scenario has it, where there is no cluster: VMs stay where they start until moved."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ class ScenarioLoad:
     def problem(self, _now: float) -> str:
         """Return nothing: a scenario is never out of date."""
         return ""
+
+    def state(self, now: float) -> str:
+        """Return what changes with time."""
+        return str(self.point(now))
 
     def move(self, vm: str, source: str, target: str) -> None:
         """Move a VM from one node to another; `Refusal` for names that there are not, or when it is elsewhere."""

@@ -1,0 +1,64 @@
+"""`serflab rebalance exporter`: the metrics of the nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from serflab.cli.context import checkout
+from serflab.cli.values import PORT, SECONDS
+from serflab.errors import SerflabError
+from serflab.rebalance.exporter_service import ExporterOptions, serve
+from serflab.rebalance.program import run_until_stopped
+from serflab.rebalance.psi import DEFAULT_FORMULA, FORMULAS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.option(
+    "--kubeconfig", metavar="FILE", help="Of the cluster; otherwise $KUBECONFIG, ~/.kube/config, the pod's account."
+)
+@click.option("--namespace", metavar="NS", default="all", show_default=True, help="The namespace of the VMs.")
+@click.option(
+    "--scenario", metavar="FILE[:NAME]", help="Make its VMs, or without a cluster compute the metrics from it."
+)
+@click.option("--offline", is_flag=True, help="Look for no cluster: the scenario alone.")
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Listen on this address.")
+@click.option("--port", type=PORT, metavar="PORT", default=8000, show_default=True, help="Listen on this port.")
+@click.option(
+    "--psi",
+    "formula",
+    type=click.Choice(FORMULAS),
+    default=DEFAULT_FORMULA,
+    show_default=True,
+    help="How pressure is computed.",
+)
+@click.option(
+    "--update-interval",
+    type=SECONDS,
+    metavar="SECONDS",
+    default=0.5,
+    show_default=True,
+    help="Renew the metrics at most every so often.",
+)
+@click.option(
+    "--stale-after",
+    type=SECONDS,
+    metavar="SECONDS",
+    default=30.0,
+    show_default=True,
+    help="Publish no nodes when the cluster was not heard of for so long.",
+)
+def exporter(**chosen: Any) -> None:  # noqa: ANN401 - the options above are the fields of ExporterOptions
+    """Serve the usage and pressure of the nodes to Prometheus until SIGTERM."""
+    run_until_stopped(serve(ExporterOptions(**chosen, templates=_templates())))
+
+
+def _templates() -> Path | None:
+    try:
+        return checkout() / "workload_templates"
+    except SerflabError:  # in a container there may be no checkout
+        return None

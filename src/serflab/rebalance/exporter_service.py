@@ -1,0 +1,169 @@
+"""The exporter as a program: which source it has, its listener, and playing the VMs' series onto a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from serflab.errors import SerflabError
+from serflab.kube.bulk import run_bulk
+from serflab.kube.client import ApiClient
+from serflab.kube.credentials import load_credentials
+from serflab.rebalance.cluster_load import ClusterLoad
+from serflab.rebalance.exporter import Exporter
+from serflab.rebalance.exporter_http import application, listening
+from serflab.rebalance.exporter_writes import Writes
+from serflab.rebalance.psi import DEFAULT_FORMULA
+from serflab.rebalance.scenario_check import load_scenario
+from serflab.rebalance.scenario_load import ScenarioLoad
+from serflab.rebalance.virtual_machines import list_vms, set_consumption
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serflab.kube.credentials import Credentials
+    from serflab.rebalance.psi import PsiFormula
+    from serflab.rebalance.scenario import VM, Scenario
+
+_log = logging.getLogger(__name__)
+
+ALL: Final = "all"
+_DEFAULT_NAMESPACE: Final = "default"
+_RETRY_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterOptions:
+    """What the exporter is told at its start.
+
+    `scenario` is `FILE` or `FILE:NAME`. With `offline` no cluster is looked for. The VMs are those of `namespace` or
+    of all; new ones go to `namespace` or to `default`.
+    """
+
+    host: str
+    port: int
+    kubeconfig: str | None = None
+    namespace: str = ALL
+    scenario: str | None = None
+    templates: Path | None = None
+    offline: bool = False
+    formula: PsiFormula = DEFAULT_FORMULA
+    update_interval: float = 0.5
+    stale_after: float = 30.0
+
+    @property
+    def vm_namespace(self) -> str:
+        """The namespace that new VMs go to."""
+        return _DEFAULT_NAMESPACE if self.namespace == ALL else self.namespace
+
+
+async def serve(options: ExporterOptions) -> None:
+    """Serve the metrics until cancelled.
+
+    Raises `InputError` for a scenario or kubeconfig that cannot be used, and `SerflabError` when there is neither a
+    cluster nor a scenario, the port cannot be had, or the API server refuses what an exporter needs.
+    """
+    scenario = load_scenario(options.scenario, options.templates) if options.scenario else None
+    exporter = Exporter(options.formula, update_interval=options.update_interval)
+    if scenario:
+        exporter.scenario = ScenarioLoad(scenario)
+    credentials = _credentials(options)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        client = await stack.enter_async_context(ApiClient(credentials)) if credentials else None
+        if client:
+            namespace = "" if options.namespace == ALL else options.namespace
+            exporter.cluster = ClusterLoad(
+                client, namespace=namespace, stale_after=options.stale_after, on_change=exporter.changed
+            )
+            tasks.create_task(exporter.cluster.run())
+        writes = Writes(exporter, client, options.vm_namespace, options.templates)
+        await stack.enter_async_context(
+            listening(application(exporter, writes, options.host), options.host, options.port)
+        )
+        _log.info("metrics at http://%s:%d/metrics", options.host, options.port)
+        tasks.create_task(exporter.run())
+        tasks.create_task(_tell_source(exporter))
+        if client and scenario:
+            tasks.create_task(_keep_scenario(exporter, client, writes, options.vm_namespace))
+
+
+def _credentials(options: ExporterOptions) -> Credentials | None:
+    if options.offline:
+        if not options.scenario:
+            raise SerflabError("--offline needs a scenario", hint="name one with --scenario FILE")
+        return None
+    try:
+        return load_credentials(options.kubeconfig)
+    except SerflabError as error:
+        if options.kubeconfig is not None or not options.scenario:
+            raise
+        _log.warning("without a Kubernetes API: the metrics are computed from the scenario (%s)", error.message)
+        return None
+
+
+async def _tell_source(exporter: Exporter) -> None:
+    """Log where the figures come from, and when they stop or come again."""
+    told = None
+    while True:
+        picture = exporter.picture
+        now = picture.source, bool(picture.problem)
+        if now != told and picture.source != "none":
+            told = now
+            if picture.problem:
+                _log.warning("no node is published: %s", picture.problem)
+            elif picture.source == "scenario":
+                _log.warning(
+                    "%d nodes are computed from the scenario: no API server has answered", len(picture.figures)
+                )
+            else:
+                _log.info("%d nodes with %d VMs of the cluster", len(picture.figures), len(picture.loads))
+        await asyncio.sleep(0.2)
+
+
+async def _keep_scenario(exporter: Exporter, client: ApiClient, writes: Writes, namespace: str) -> None:
+    """Make the VMs of the scenario that are missing in the cluster, then play their series onto them."""
+    made_of: Scenario | None = None
+    shown: dict[str, tuple[float, float]] = {}
+    while True:
+        source, load = exporter.source, exporter.scenario
+        if source is exporter.cluster and load is not None:
+            try:
+                if made_of is not load.scenario:
+                    await _make_missing(client, writes, load.scenario, namespace)
+                    made_of, shown = load.scenario, {}
+                await _play(client, load.scenario, load.point(time.time()), namespace, shown)
+            except SerflabError as error:
+                _log.warning("the VMs of the scenario: %s; trying again", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+        await asyncio.sleep(0.5)
+
+
+async def _make_missing(client: ApiClient, writes: Writes, scenario: Scenario, namespace: str) -> None:
+    there = {vm["metadata"]["name"] for vm in await list_vms(client, namespace)}
+    missing = [vm for vm in scenario.vms() if vm.id not in there]
+    if missing:
+        _log.info("%d VMs of scenario %s are made in namespace %s", len(missing), scenario.name, namespace)
+        await writes.create_vms(missing)
+
+
+async def _play(
+    client: ApiClient, scenario: Scenario, point: int, namespace: str, shown: dict[str, tuple[float, float]]
+) -> None:
+    """Let the VMs with a series use what this point says; `shown` is what each uses, and is kept up to date."""
+    due = [(vm, vm.load(point)) for vm in scenario.vms() if vm.series]
+    due = [(vm, load) for vm, load in due if shown.get(vm.id) != load]
+
+    async def show(item: tuple[VM, tuple[float, float]]) -> None:
+        vm, load = item
+        await set_consumption(client, namespace, vm.id, *load)
+        shown[vm.id] = load
+
+    result = await run_bulk(due, show, name=lambda item: item[0].id)
+    if result.failures:
+        first = result.failures[0]
+        count = len(result.failures)
+        _log.warning("%d VMs do not follow their series, such as %s: %s", count, first.name, first.error.message)
