@@ -9,10 +9,13 @@ import click
 from serflab.cli.lazy import LazyGroup
 
 _MODULES: Final[dict[str, str]] = {
+    "algorithms": "rebalance_rules",
     "compare": "rebalance_compare",
     "controller": "rebalance_controller",
     "crd": "rebalance_crd",
     "exporter": "rebalance_exporter",
+    "policy": "rebalance_rules",
+    "rules": "rebalance_rules",
     "scenarios": "rebalance_compare",
 }
 

@@ -141,7 +141,7 @@ _LIST: Final = (
         "Pressure counts twice as much as usage.",
         "VMs that already wait for CPU or memory",
         "load that does not press yet: a node at 80 % without PSI scores like one at half of it",
-        10,
+        7,
         "(2 * ($p + $q) / 2 + ($u + $m) / 2) / 3",
     ),
     Algorithm(
@@ -151,7 +151,7 @@ _LIST: Final = (
         "The weighted root mean square of the excesses.",
         "few nodes that stand out, above all by their pressure",
         _FULLNESS,
-        10,
+        7,
         f"sqrt({_sum('w * $d_?^2')})",
     ),
     Algorithm(
@@ -161,7 +161,7 @@ _LIST: Final = (
         "The weighted mean square of the excesses: #5 without the root.",
         "extreme outliers only",
         f"{_FULLNESS}; ordinary differences vanish in the square",
-        10,
+        1,
         _sum("w * $d_?^2"),
     ),
     Algorithm(
@@ -171,7 +171,7 @@ _LIST: Final = (
         "The weighted mean of the excesses.",
         "differences that add up over several dimensions",
         _FULLNESS,
-        10,
+        4,
         _sum("w * $d_?"),
     ),
     Algorithm(
@@ -182,7 +182,7 @@ _LIST: Final = (
         "a ranking that needs no weights and no scale",
         "by how much nodes differ: the slightest order counts in full, so it hardly rests; nodes that are high on "
         "different dimensions do not dominate each other",
-        10,
+        27,
         f"({_DOMINATED} / on () group_left () clamp_min($nodes - 1, 1) or 0 * $u) and on () ($nodes <= $most)",
     ),
     Algorithm(
@@ -192,7 +192,7 @@ _LIST: Final = (
         "The distance from the mean of the nodes, to either side.",
         "finding the odd one out, as a measure to look at",
         _DIRECTION,
-        10,
+        7,
         f"sqrt({_sum('$s_?^2')}) / 2",
     ),
     Algorithm(
@@ -202,7 +202,7 @@ _LIST: Final = (
         "The distance from the mean of the nodes, upwards only.",
         "few nodes that stand out on any dimension",
         _FULLNESS,
-        10,
+        9,
         f"{_DISTANCE} / 2",
     ),
     Algorithm(
@@ -212,7 +212,7 @@ _LIST: Final = (
         "The weighted deviation from the mean, to either side; pressure counts twice.",
         "watching how uneven the cluster is, as a measure to look at",
         _DIRECTION,
-        10,
+        5,
         "sqrt($s_u^2 + 2 * $s_p^2 + $s_m^2 + 2 * $s_q^2) / 6 ^ 0.5",
     ),
     Algorithm(
@@ -222,7 +222,7 @@ _LIST: Final = (
         "The weighted mean of the excesses; pressure counts twice.",
         "differences that add up, with usage taken more seriously than by #7",
         _FULLNESS,
-        10,
+        4,
         "($d_u + 2 * $d_p + $d_m + 2 * $d_q) / 6",
     ),
     Algorithm(
@@ -250,7 +250,7 @@ _LIST: Final = (
     ),
     _amplified(15, 1, 10),
     _amplified(16, 3, 10),
-    _amplified(17, 5, 10),
+    _amplified(17, 5, 16),
     Algorithm(
         18,
         "cpu_focused",
@@ -279,7 +279,7 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = {algorithm.name: algorithm for algo
 DEFAULT_ALGORITHM: Final = "linear_amplified_ideal_point_positive_distance:k3"
 
 
-def find_algorithm(name: str, *, file: str = "", path: str = "algorithm") -> Algorithm:
+def find_algorithm(name: str, *, file: str = "algorithms", path: str = "") -> Algorithm:
     """Return the algorithm of a name, of an alias such as `linear_amplified_ippd_k3`, or of a record of it.
 
     Raises `InputError`, a finding at `path` of `file`, when there is none.
@@ -289,4 +289,4 @@ def find_algorithm(name: str, *, file: str = "", path: str = "algorithm") -> Alg
             return algorithm
     known = [*ALGORITHMS, *(alias for algorithm in ALGORITHMS.values() for alias in algorithm.aliases)]
     hint = did_you_mean(name, known, otherwise=f"there are {', '.join(ALGORITHMS)}")
-    raise InputError([Finding(file or "command line", path, f"there is no algorithm {name!r}", hint)])
+    raise InputError([Finding(file, path, f"there is no algorithm {name!r}", hint)])

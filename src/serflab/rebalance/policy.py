@@ -6,6 +6,7 @@ Fields: https://github.com/kubernetes-sigs/descheduler/blob/v0.36.0/pkg/api/v1al
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -97,8 +98,8 @@ def _low_node_utilization(settings: PolicySettings) -> Body:
         target = find_algorithm(settings.algorithm).threshold
     return {
         "useDeviationThresholds": True,
-        "thresholds": {RESOURCE: settings.threshold},
-        "targetThresholds": {RESOURCE: target},
+        "thresholds": {RESOURCE: _plain(settings.threshold)},
+        "targetThresholds": {RESOURCE: _plain(target)},
         **({"numberOfNodes": settings.number_of_nodes} if settings.number_of_nodes else {}),
         "evictionLimits": {"node": settings.max_per_node},
         "metricsUtilization": {
@@ -106,3 +107,8 @@ def _low_node_utilization(settings: PolicySettings) -> Body:
             "prometheus": {"query": query(settings.algorithm, RuleSettings(labels=settings.labels))},
         },
     }
+
+
+def _plain(points: float) -> float:
+    """Return whole points without a fraction, as people write them."""
+    return int(points) if math.isfinite(points) and points == int(points) else points
