@@ -9,6 +9,7 @@ import click
 from serflab.cli.lazy import LazyGroup
 
 _MODULES: Final[dict[str, str]] = {
+    "admission": "rebalance_webhook",
     "algorithms": "rebalance_rules",
     "compare": "rebalance_compare",
     "controller": "rebalance_controller",
@@ -17,6 +18,7 @@ _MODULES: Final[dict[str, str]] = {
     "policy": "rebalance_rules",
     "rules": "rebalance_rules",
     "scenarios": "rebalance_compare",
+    "webhook": "rebalance_webhook",
 }
 
 

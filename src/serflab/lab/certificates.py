@@ -95,6 +95,23 @@ def issue_pki(directory: Path, names: Sequence[str], addresses: Sequence[str], *
     return pki
 
 
+def issue_server(
+    directory: Path, names: Sequence[str], addresses: Sequence[str], lifetime: dt.timedelta = _LIFETIME
+) -> Pki:
+    """Issue a server certificate, each time anew, by an authority of its own that the directory keeps."""
+    pki = Pki(directory)
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+    if not pki.complete:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        authority = _Authority.new("serflab")
+        _write(pki.key("ca"), _private_pem(authority.key))
+        _write(pki.certificate("ca"), authority.certificate.public_bytes(serialization.Encoding.PEM))
+        (directory / _COMPLETE).touch()
+    _Authority.read(pki).issue(pki, "server", "serflab", "", alternatives, lifetime)
+    return pki
+
+
 def kubeconfig(pki: Pki, client: str, cluster: str, server: str) -> str:
     """Return a kubeconfig (YAML) with everything in it, so that the file works wherever it is taken."""
     return yaml.safe_dump(
@@ -150,7 +167,15 @@ class _Authority:
             raise SerflabError(f"{pki.key('ca')} is not a key that serflab made", hint="remove the serf's data")
         return cls(x509.load_pem_x509_certificate(pki.certificate("ca").read_bytes()), key)
 
-    def issue(self, pki: Pki, name: str, user: str, group: str, alternatives: list[x509.GeneralName]) -> None:
+    def issue(  # noqa: PLR0913, PLR0917 - what a certificate says
+        self,
+        pki: Pki,
+        name: str,
+        user: str,
+        group: str,
+        alternatives: list[x509.GeneralName],
+        lifetime: dt.timedelta = _LIFETIME,
+    ) -> None:
         """Write a certificate and its key: for client and server use with alternative names, else for clients only."""
         key = ec.generate_private_key(ec.SECP256R1())
         attributes = [x509.NameAttribute(NameOID.COMMON_NAME, user)]
@@ -159,7 +184,7 @@ class _Authority:
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH] + ([ExtendedKeyUsageOID.SERVER_AUTH] if alternatives else [])
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         builder = (
-            _builder(x509.Name(attributes), self.certificate.subject, key.public_key())
+            _builder(x509.Name(attributes), self.certificate.subject, key.public_key(), lifetime)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
@@ -173,7 +198,10 @@ class _Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    lifetime: dt.timedelta = _LIFETIME,
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -183,7 +211,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + _LIFETIME)
+        .not_valid_after(now + lifetime)
     )
 
 

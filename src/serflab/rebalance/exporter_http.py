@@ -7,10 +7,8 @@ writes with a token only.
 
 from __future__ import annotations
 
-import errno
 import hmac
 import os
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -23,7 +21,7 @@ from serflab.kube.refusal import Refusal
 from serflab.kube.rest import answer, errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from aiohttp.typedefs import Middleware
 
@@ -71,22 +69,6 @@ def application(exporter: Exporter, writes: Writes, host: str) -> web.Applicatio
         ]
     )
     return app
-
-
-@asynccontextmanager
-async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
-    """Listen while the `with` lasts; `SerflabError` when the port cannot be had."""
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.3)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            hint = "choose another with --port" if error.errno == errno.EADDRINUSE else ""
-            raise SerflabError(f"cannot listen on {host}:{port}: {error.strerror or error}", hint=hint) from error
-        yield
-    finally:
-        await runner.cleanup()
 
 
 async def _refresh(exporter: Exporter) -> web.Response:

@@ -15,8 +15,9 @@ from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
 from serflab.rebalance.cluster_load import ClusterLoad
 from serflab.rebalance.exporter import Exporter
-from serflab.rebalance.exporter_http import application, listening
+from serflab.rebalance.exporter_http import application
 from serflab.rebalance.exporter_writes import Writes
+from serflab.rebalance.program import listening
 from serflab.rebalance.psi import DEFAULT_FORMULA
 from serflab.rebalance.scenario_check import load_scenario
 from serflab.rebalance.scenario_load import ScenarioLoad

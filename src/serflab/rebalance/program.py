@@ -1,18 +1,23 @@
-"""What the programs of the loop have in common: their log, and how they are stopped."""
+"""What the programs of the loop have in common: their log, how they listen, and how they are stopped."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import sys
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from serflab.errors import SerflabError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    import ssl
+    from collections.abc import AsyncIterator, Coroutine
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +46,24 @@ async def _supervised(work: Coroutine[object, object, None]) -> None:
         for error in await asyncio.gather(working, return_exceptions=True):
             if stop.is_set() and isinstance(error, SerflabError):
                 _log.warning("while stopping: %s", error)
+
+
+@asynccontextmanager
+async def listening(
+    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Listen while the `with` lasts; `SerflabError` when the port cannot be had."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.3)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        except OSError as error:
+            hint = "choose another with --port" if error.errno == errno.EADDRINUSE else ""
+            raise SerflabError(f"cannot listen on {host}:{port}: {error.strerror or error}", hint=hint) from error
+        yield
+    finally:
+        await runner.cleanup()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -50,9 +50,11 @@ def status_of(vm: Mapping[str, Any], pod: Pod | None) -> dict[str, Any]:
 def _conditions(vm: Mapping[str, Any], pod: Pod | None) -> list[dict[str, str]]:
     """Return a condition `Phase<X>` for each phase that the VM has been in, true for the one that it is in.
 
-    Those that were passed since the last look count too: the pod tells when they began.
+    Those that were passed since the last look count too: the pod tells when they began. Conditions of others, such as
+    `LiveMigratable`, stay.
     """
     known = {item["type"]: item for item in (vm.get("status") or {}).get("conditions") or ()}
+    others = [item for kind, item in known.items() if kind.removeprefix("Phase") not in PHASES]
     now = phase(pod)
     began = _began(vm, pod)
     found = []
@@ -73,7 +75,7 @@ def _conditions(vm: Mapping[str, Any], pod: Pod | None) -> list[dict[str, str]]:
                 "message": _message(vm, pod, name) if name == now else f"VM was {name}",
             }
         )
-    return found
+    return [*found, *others]
 
 
 def _began(vm: Mapping[str, Any], pod: Pod | None) -> dict[str, str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from types import SimpleNamespace
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 from rebalance_program import running
+from vms_of_tests import simulated
 from waiting_for import eventually
 
 from bare_serfs import CHECKOUT, port_block
@@ -35,12 +35,6 @@ def node(metric, name):
     return scraped().get((metric, name))
 
 
-def vm(name, cpu=0.25, memory=0.5):
-    return SimpleNamespace(
-        id=name, cpu_consumption=cpu, memory_consumption=memory, cpu_request=None, memory_request=None
-    )
-
-
 @pytest.fixture
 def exporter(vm_serf, namespace, tmp_path):
     arguments = (f"--kubeconfig={vm_serf.kubeconfig}", f"--namespace={namespace}", f"--port={PORT}", "--stale-after=1")
@@ -51,8 +45,8 @@ def exporter(vm_serf, namespace, tmp_path):
 
 def test_the_pods_of_the_nodes_are_added_up_as_they_change(exporter, vm_serf, namespace):
     pods = PodManager(namespace, kubeconfig=vm_serf.kubeconfig)
-    first = pods.create_pod(vm("vm-1"), "node-a")
-    pods.create_pod(vm("vm-2", 0.125, 0.25), "node-a")
+    first = pods.create_pod(simulated("vm-1", 0.25, 0.5), "node-a")
+    pods.create_pod(simulated("vm-2", 0.125, 0.25), "node-a")
     eventually(lambda: node("node_vm_count", "node-a") == 2)
     found = scraped()
     assert found["node_cpu_usage_ratio", "node-a"] == 0.375
@@ -117,7 +111,7 @@ def test_no_old_figures_are_published_when_the_cluster_is_away(exporter, vm_serf
 
 @pytest.mark.usefixtures("exporter")
 def test_a_scenario_becomes_vms_of_the_cluster_and_feedback_migrations(vm_serf, namespace, objects):
-    VMManager(namespace, kubeconfig=vm_serf.kubeconfig).create_vm(vm("old"))
+    VMManager(namespace, kubeconfig=vm_serf.kubeconfig).create_vm(simulated("old"))
     nodes = [{"name": "node-a", "vms": [{"id": "vm-1", "cpu_consumption": 0.5, "memory_consumption": 0.25}]}]
     told = requests.post(f"{URL}/scenario", json={"name": "one", "nodes": nodes}, timeout=30).json()
     assert (told["source"], told["vms"], told["deleted"]) == ("cluster", 1, 1)

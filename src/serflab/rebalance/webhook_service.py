@@ -1,0 +1,91 @@
+"""The eviction webhook as a program: its certificate, its listener, and the configuration of the API server."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from serflab.kube.client import ApiClient
+from serflab.kube.credentials import load_credentials
+from serflab.rebalance.eviction import DEFAULT_STRATEGY
+from serflab.rebalance.eviction_webhook import RETRY, EvictionWebhook, application
+from serflab.rebalance.program import listening
+from serflab.rebalance.webhook_certificate import ServingCertificate
+from serflab.rebalance.webhook_configuration import Address, configuration, install, wait_in_force
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serflab.rebalance.eviction import Strategy
+
+_log = logging.getLogger(__name__)
+
+_API_TIMEOUT = 2.0
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookOptions:
+    """What the webhook is told at its start; `url` or `service` (namespace, name, port) is how it is reached."""
+
+    host: str
+    port: int
+    certificates: Path
+    kubeconfig: str | None = None
+    namespace: str = "all"
+    url: str = ""
+    service: tuple[str, str, int] | None = None
+    strategy: Strategy = DEFAULT_STRATEGY
+    lifetime: dt.timedelta = dt.timedelta(days=7)
+
+    @property
+    def address(self) -> Address:
+        """How the API server reaches it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return Address(self.url or f"https://{host}:{self.port}", self.service)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names and addresses that its certificate is for."""
+        if self.service:
+            namespace, name, _ = self.service
+            return [f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local", "127.0.0.1", "localhost"]
+        return sorted({urlsplit(self.address.url).hostname or self.host, "127.0.0.1", "localhost"})
+
+
+async def serve(options: WebhookOptions) -> None:
+    """Answer the API server until cancelled; its configuration stays, so that nothing is evicted while we are away.
+
+    Raises `SerflabError` when the port cannot be had, the certificate cannot be used, or the API server refuses the
+    configuration.
+    """
+    certificate = ServingCertificate(options.certificates, options.hosts, options.lifetime)
+    async with ApiClient(load_credentials(options.kubeconfig), retry=RETRY, timeout=_API_TIMEOUT) as client:
+        webhook = EvictionWebhook(client, options.strategy)
+        async with (
+            listening(application(webhook), options.host, options.port, certificate.context),
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(certificate.keep())
+            tasks.create_task(_keep_configured(client, webhook, certificate, options))
+
+
+async def _keep_configured(
+    client: ApiClient, webhook: EvictionWebhook, certificate: ServingCertificate, options: WebhookOptions
+) -> None:
+    """Install the configuration, say when it is in force, and install it again when the authority changes."""
+    namespace = "" if options.namespace == "all" else options.namespace
+    authority = b""
+    while True:
+        if certificate.authority != authority:
+            authority = certificate.authority
+            await install(client, configuration(options.address, authority, namespace))
+            webhook.asked = False
+            await wait_in_force(client, namespace or "default", lambda: webhook.asked)
+            webhook.in_force = True
+            _log.info("evictions of VMs' pods are judged at %s", options.address.url or options.address.service)
+        await asyncio.sleep(_LOOK_SECONDS)
