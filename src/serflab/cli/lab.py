@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +22,9 @@ from serflab.lab.processes import lab_processes
 from serflab.lab.status import lab_status
 from serflab.lab.tools.toolbox import Toolbox
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @click.command()
 @click.option("--keep-data", is_flag=True, help="Keep the clusters' data and logs for the next `up`.")
@@ -31,6 +35,7 @@ def down(*, keep_data: bool, dry_run: bool) -> None:
     if not directory.exists():
         click.echo("no lab is up")
         return
+    _rebalancing_down(directory, dry_run=dry_run)
     deployment = load_deployment(directory)
     rest = f"the data is kept in {directory}" if keep_data else f"{directory} is removed"
     if dry_run:
@@ -46,6 +51,25 @@ def down(*, keep_data: bool, dry_run: bool) -> None:
     else:
         count = local.down(directory, keep_data=keep_data)
         click.echo(f"{count} processes ended; {rest}")
+
+
+def _rebalancing_down(directory: Path, *, dry_run: bool) -> None:
+    """Take down a rebalancing loop that runs on a serf of the lab; one on a serf of its own goes on."""
+    from serflab.rebalance.loop_settings import FILE_NAME, load_loop, loop_directory  # noqa: PLC0415
+
+    if not (loop_directory(directory) / FILE_NAME).exists():
+        return
+    loop = load_loop(directory)
+    if not loop.serf:
+        click.echo("the rebalancing loop has a serf of its own and goes on; `serflab rebalance down` ends it")
+        return
+    if dry_run:
+        click.echo(f"would take down the rebalancing loop on {loop.serf}")
+        return
+    from serflab.rebalance.loop import down as loop_down  # noqa: PLC0415
+
+    with Display() as progress:
+        loop_down(directory, progress)
 
 
 def _containers_down(deployment: Deployment, *, keep_data: bool, rest: str) -> None:

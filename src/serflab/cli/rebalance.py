@@ -19,6 +19,13 @@ _MODULES: Final[dict[str, str]] = {
     "rules": "rebalance_rules",
     "scenarios": "rebalance_compare",
     "webhook": "rebalance_webhook",
+    "down": "rebalance_loop",
+    "explain": "rebalance_views",
+    "prove": "rebalance_prove",
+    "status": "rebalance_loop",
+    "switch": "rebalance_loop",
+    "up": "rebalance_loop",
+    "watch": "rebalance_views",
 }
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PROMETHEUS_PORT = 9091
 VIEWER_PORT = 8080
 # Groups of the supervisor and directories of the state, which serfs have as well.
-_NAMES_OF_OURS = frozenset({"containerlab", "logs", "offload", "prometheus", "services", "supervisor"})
+_NAMES_OF_OURS = frozenset({"containerlab", "logs", "offload", "prometheus", "rebalance", "services", "supervisor"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,10 @@ def prepare(state_dir: Path, serfs: int) -> None:
 
 
 def remove(state_dir: Path, *, keep_data: bool) -> None:
-    """Remove the state directory, or with `keep_data` only what says that a lab is up."""
+    """Remove the state directory, or with `keep_data` only what says that a lab is up.
+
+    A state directory within it is another's, such as that of a rebalancing loop: it stays, and so does what holds it.
+    """
     if not state_dir.exists():
         return
     if not _is_ours(state_dir):
@@ -51,7 +54,22 @@ def remove(state_dir: Path, *, keep_data: bool) -> None:
         for name in ("supervisor", "offload"):
             shutil.rmtree(state_dir / name, ignore_errors=True)
         return
-    shutil.rmtree(state_dir)
+    others = [entry for entry in state_dir.iterdir() if _is_ours(entry)]
+    if not others:
+        shutil.rmtree(state_dir)
+        return
+    for entry in state_dir.iterdir():
+        if entry.name == _TAG or entry in others:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def is_bare(state_dir: Path) -> bool:
+    """Whether nothing is in the state directory any more but what tells that it is one."""
+    return state_dir.is_dir() and [entry.name for entry in state_dir.iterdir()] == [_TAG]
 
 
 def _is_ours(state_dir: Path) -> bool:

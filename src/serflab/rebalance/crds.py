@@ -10,6 +10,7 @@ import yaml
 
 from serflab.emulation.names import MANAGER
 from serflab.kube import crds
+from serflab.kube.client import ApiError
 
 if TYPE_CHECKING:
     from serflab.kube.client import ApiClient
@@ -24,6 +25,16 @@ def text() -> str:
 def custom_resources() -> tuple[dict[str, Any], ...]:
     """Return the CustomResourceDefinitions, in the order of `crds.yaml`."""
     return tuple(yaml.safe_load_all(text()))
+
+
+async def remove(client: ApiClient) -> None:
+    """Remove the definitions, and with them all VirtualMachines and migrations; what is not there is fine."""
+    for body in custom_resources():
+        try:
+            await client.delete(f"{crds.CRDS_PATH}/{body['metadata']['name']}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
 
 
 async def install(client: ApiClient, *, dry_run: bool = False) -> None:

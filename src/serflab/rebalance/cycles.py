@@ -50,7 +50,8 @@ class Cycle:
     """One cycle: begin and end (seconds since the epoch, `ended` 0 while it lasts).
 
     `usage` is what the descheduler made of each node's score, in whole percent; `classes` each node's class. `problems`
-    are its errors: one that stopped the cycle leaves both empty. `in_flight` are the evictions that went on in the
+    are its errors: one that stopped the cycle leaves both empty. `notes` tell why it did not go on: nobody is over or
+    under, or a limit was reached. `in_flight` are the evictions that went on in the
     background when the cycle ended. `run` counts the starts of the descheduler in this log.
     """
 
@@ -130,6 +131,8 @@ class _Reader:
             cycle.classes[name] = entry.get("category", APPROPRIATE)
         elif message == "Evicting pods from node":
             self._source = entry["node"]["name"]
+        elif message in _OUTCOMES and "pod" not in entry:
+            cycle.notes.append(entry.get("err", message))
         elif message in _OUTCOMES:
             cycle.victims.append(_victim(entry, self._source, _OUTCOMES[message]))
         elif "extension point failed" in message:
@@ -139,5 +142,5 @@ class _Reader:
 
 
 def _victim(entry: dict[str, Any], source: str, outcome: str) -> Victim:
-    pod = entry.get("pod") or {}
-    return Victim(pod.get("namespace", ""), pod.get("name", ""), source, outcome, entry.get("err", ""))
+    pod = entry["pod"]
+    return Victim(pod.get("namespace", ""), pod["name"], source, outcome, entry.get("err", ""))

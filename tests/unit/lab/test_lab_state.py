@@ -95,6 +95,19 @@ def test_kept_data_lacks_only_what_says_that_a_lab_is_up(used):
     state.remove(used, keep_data=True)
 
 
+def test_a_state_directory_within_stays_with_what_holds_it(used):
+    state.prepare(used / "rebalance", 0)
+    (used / "rebalance" / "loop.json").write_text("{}")
+    state.remove(used, keep_data=False)
+    assert files(used) == ["CACHEDIR.TAG", "rebalance/CACHEDIR.TAG", "rebalance/loop.json"]
+    assert not state.is_bare(used)
+    state.prepare(used, 1)
+    state.remove(used / "rebalance", keep_data=False)
+    assert state.is_bare(used)
+    state.remove(used, keep_data=False)
+    assert not used.exists()
+
+
 @pytest.mark.parametrize("keep_data", [True, False])
 def test_nothing_is_removed_from_a_directory_of_somebody_else(foreign, keep_data):
     (foreign / "lab.json").write_text("{}")

@@ -36,6 +36,7 @@ def test_a_cycle_with_its_classes_and_victims():
             victim("Eviction in background assumed", "p1", v=3),
             victim("Evicted pods", "p1", v=3),
             victim("Error evicting pod", "p2", err="Cannot evict pod"),
+            {"ts": 1_300.0, "msg": "Error evicting pod", "err": "maximum number of evicted pods per node", "limit": 2},
             END,
         )
     )
@@ -47,6 +48,7 @@ def test_a_cycle_with_its_classes_and_victims():
         ("p2", "b", REFUSED, "Cannot evict pod"),
     ]
     assert [v.pod for v in cycle.requested] == ["p1"]
+    assert cycle.notes == ["maximum number of evicted pods per node"]
     assert cycle.complete
 
 

@@ -87,6 +87,7 @@ def configuration(export: Export) -> str:
         {"source_labels": [f"__meta_kubernetes_endpointslice_label_{label}"], "target_label": "instance"},
     ]
     data["rule_files"] = [_RULES]
+    data.pop("scrape_config_files", None)
     return to_yaml(data)
 
 

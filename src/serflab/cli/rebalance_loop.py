@@ -1,0 +1,278 @@
+"""The commands of a whole loop: `serflab rebalance up`, `down`, `status`, `switch`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from serflab.cli.context import checkout, inventory, output_option, state_dir
+from serflab.cli.display import Display
+from serflab.cli.table import print_table
+from serflab.cli.values import PORT, SECONDS
+from serflab.errors import Finding, InputError, SerflabError
+from serflab.lab.health import Watchman
+from serflab.lab.inventory import CONTAINERLAB
+from serflab.lab.ports import LOOPBACK, port_base
+from serflab.lab.processes import lab_processes
+from serflab.lab.supervisor import Supervisor
+from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
+from serflab.lab.tools.toolbox import Toolbox
+from serflab.rebalance import loop as runtime
+from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, find_algorithm
+from serflab.rebalance.loop_files import prometheus_directory, takes_more
+from serflab.rebalance.loop_programs import DESCHEDULER, LoopPrograms
+from serflab.rebalance.loop_settings import (
+    DEFAULT_INTERVAL,
+    DEFAULT_SCENARIO,
+    EXPORTER_PORT,
+    FILE_NAME,
+    OWN_SERF,
+    PORTS_ABOVE_SERFS,
+    SHORTEST_INTERVAL,
+    Loop,
+    LoopPorts,
+    load_loop,
+    loop_directory,
+)
+from serflab.rebalance.loop_status import LoopStatus, loop_status
+from serflab.rebalance.placement import nodes_for
+from serflab.rebalance.scenario_check import SAMPLES, load_scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serflab.rebalance.scenario import Node, Scenario
+
+_POINTS = click.FloatRange(0, 100)
+
+
+@click.command()
+@click.option("--serf", metavar="SERF", help="A serf of the lab that is up.  [default: one of the loop's own]")
+@click.option("--nodes", type=click.IntRange(min=2), metavar="N", help="Empty nodes are added up to N.")
+@click.option(
+    "--scenario",
+    metavar="FILE[:NAME]",
+    help=f"Which VMs there are and where they start.  [default: {SAMPLES}:{DEFAULT_SCENARIO} of the checkout]",
+)
+@click.option("--algorithm", metavar="NAME", help=f"The score of a node.  [default: {DEFAULT_ALGORITHM}]")
+@click.option("--interval", type=SECONDS, help=f"Seconds between two cycles.  [default: {DEFAULT_INTERVAL:g}]")
+@click.option("--target-threshold", type=_POINTS, help="Points above the average: overutilized.  [default: 10]")
+@click.option("--threshold", type=_POINTS, help="Points below the average: underutilized.  [default: 0]")
+@click.option("--exporter-port", type=PORT, help=f"The exporter's port.  [default: {EXPORTER_PORT}]")
+@click.option(
+    "--port-base", type=PORT, help=f"The loop's other ports.  [default: {PORTS_ABOVE_SERFS} above those of the serfs]"
+)
+@click.option("--dry-run", is_flag=True, help="Check the input and say what would be done.")
+def up(  # noqa: PLR0913, PLR0917 - the options of the command
+    serf: str | None,
+    nodes: int | None,
+    scenario: str | None,
+    algorithm: str | None,
+    interval: float | None,
+    target_threshold: float | None,
+    threshold: float | None,
+    exporter_port: int | None,
+    port_base: int | None,
+    dry_run: bool,
+) -> None:
+    """Bring the closed loop up, or repair what is missing of it; what is not given stays as it was."""
+    given = {
+        "nodes": nodes,
+        "scenario": _absolute(scenario),
+        "algorithm": algorithm,
+        "interval": interval,
+        "target_threshold": target_threshold,
+        "threshold": threshold,
+        "exporter_port": exporter_port,
+        "port_base": port_base,
+    }
+    loop = _asked(serf, {name: value for name, value in given.items() if value is not None})
+    _check(loop)
+    plan = load_scenario(loop.scenario, loop.checkout / "workload_templates")
+    wanted = nodes_for(plan, loop.nodes or None)
+    loop = loop.changed(nodes=len(wanted))
+    toolbox = Toolbox(loop.checkout)
+    needed = tools_named([*LAB_TOOLS, "descheduler"])
+    if dry_run:
+        missing = [tool.name for tool in needed if toolbox.locate(tool).path is None]
+        _show_plan(loop, plan, wanted, missing)
+        return
+    with Display() as progress:
+        programs = toolbox.install(needed, progress)
+        loop = runtime.LoopRuntime(loop, plan, wanted, programs, progress).up()
+    now = loop_status(loop)
+    _show(now)
+    click.echo(
+        "\nnext: `serflab rebalance watch`, `serflab rebalance explain`, `serflab rebalance switch ALGORITHM`, "
+        "`serflab rebalance down`"
+    )
+    click.echo(f"kubectl: export KUBECONFIG={loop.kubeconfig}")
+
+
+def _absolute(scenario: str | None) -> str | None:
+    """Return the scenario so that it is found from any directory later."""
+    if scenario is None:
+        return None
+    path, colon, name = scenario.rpartition(":")
+    return (
+        f"{Path(path).absolute()}:{name}"
+        if colon and path and not Path(scenario).exists()
+        else str(Path(scenario).absolute())
+    )
+
+
+def _asked(serf: str | None, given: dict[str, object]) -> Loop:
+    """Return the loop that is asked for: that which is up with what is given changed, else one of the defaults."""
+    directory = loop_directory(state_dir())
+    if (directory / FILE_NAME).exists():
+        before = load_loop(state_dir())
+        if serf is not None and serf != before.serf:
+            raise SerflabError(
+                f"the loop is up on {before.serf or 'a serf of its own'}", hint="`serflab rebalance down` first"
+            )
+        return before.changed(**given)
+    return _new(serf or "", directory, given)
+
+
+def _new(serf: str, directory: Path, given: dict[str, object]) -> Loop:
+    root = checkout()
+    base = port_base() + PORTS_ABOVE_SERFS
+    ports = LoopPorts.of(int(str(given.get("port_base", base))))
+    loop = Loop(
+        checkout=root,
+        directory=directory,
+        serf=serf,
+        kubeconfig=directory / "serf" / "kubeconfig",
+        scenario=f"{root / SAMPLES}:{DEFAULT_SCENARIO}",
+        nodes=0,
+        algorithm=DEFAULT_ALGORITHM,
+        interval=DEFAULT_INTERVAL,
+        threshold=0.0,
+        target_threshold=10.0,
+        port_base=base,
+        exporter_port=EXPORTER_PORT,
+        prometheus=f"http://{LOOPBACK}:{ports.prometheus}",
+    ).changed(**given)
+    if not serf:
+        return loop
+    lab = inventory()
+    central = loop.changed(central=True, prometheus=lab.prometheus)
+    takes = lab.runtime != CONTAINERLAB and takes_more(prometheus_directory(central))
+    return (central if takes else loop).changed(kubeconfig=lab.serf(serf).kubeconfig)
+
+
+def _check(loop: Loop) -> None:
+    """Raise `InputError` with all that is wrong with the options."""
+    findings: list[Finding] = []
+    try:
+        find_algorithm(loop.algorithm, file="--algorithm", path="")
+    except InputError as error:
+        findings += error.findings
+    if loop.interval < SHORTEST_INTERVAL:
+        hint = "a cycle has to see what the one before did: scrape, rules, averaging and migrations need their time"
+        findings.append(
+            Finding("--interval", "", f"expected {SHORTEST_INTERVAL:g} s or more, found {loop.interval:g}", hint)
+        )
+    if findings:
+        raise InputError(findings)
+
+
+def _show_plan(loop: Loop, scenario: Scenario, nodes: Sequence[Node], missing: Sequence[str]) -> None:
+    times = loop.times
+    where = f"on {loop.serf}" if loop.serf else "on a serf of its own"
+    click.echo(f"a loop {where}, state in {loop.directory}")
+    click.echo(f"tools to get: {', '.join(missing) or 'none'}")
+    click.echo(f"scenario {scenario.name}: {len(nodes)} nodes, {sum(1 for _ in scenario.vms())} VMs")
+    click.echo(
+        f"a cycle every {times.interval:g} s: scrapes every {times.scrape:g} s, averages over {times.window:g} s, "
+        f"migrations up to {times.migration:g} s"
+    )
+    click.echo(f"{loop.algorithm}, over the average by {loop.target_threshold:g}, under it by {loop.threshold:g}")
+    where = "the lab's" if loop.central else "its own"
+    click.echo(f"exporter {loop.exporter}, Prometheus {loop.prometheus} ({where})")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be stopped and removed.")
+def down(*, dry_run: bool) -> None:
+    """Take the loop away, and all that it made."""
+    directory = loop_directory(state_dir())
+    if not directory.exists():
+        click.echo("no rebalancing loop is up")
+        return
+    if dry_run:
+        count = sum(1 for _ in lab_processes(directory))
+        click.echo(f"would stop {count} processes; {directory} is removed")
+        return
+    with Display() as progress:
+        count = runtime.down(state_dir(), progress)
+    click.echo(f"{count} processes ended; {directory} is removed")
+
+
+@click.command()
+@output_option
+def status(output: str) -> None:
+    """Show how the loop is, and what is in the descheduler's way; exit status 1 unless all is well."""
+    now = loop_status(load_loop(state_dir()))
+    if output == "json":
+        click.echo(json.dumps(now.document(), indent=2))
+    else:
+        _show(now)
+    if not now.healthy:
+        sys.exit(1)
+
+
+def _show(now: LoopStatus) -> None:
+    rows = [(program.name, program.state, str(program.pid or "-"), program.problem) for program in now.programs]
+    print_table(("PROGRAM", "STATE", "PID", ""), rows)
+    own = " (its own)" if now.serf == OWN_SERF else ""
+    click.echo(f"\nserf {now.serf}{own}; exporter {now.exporter}, Prometheus {now.prometheus}")
+    click.echo(
+        f"{now.algorithm}, over by {now.target_threshold:g}, under by {now.threshold:g}, every {now.interval:g} s"
+    )
+    if now.cycle is None:
+        click.echo("no cycle yet")
+    else:
+        ago = time.time() - now.cycle.ended
+        click.echo(
+            f"last cycle {ago:.0f} s ago: {now.cycle.over} over, {now.cycle.under} under, "
+            f"{now.cycle.requested} evictions begun, {now.cycle.in_flight} going on"
+        )
+        for problem in now.cycle.problems:
+            click.echo(f"it gave up: {problem}", err=True)
+    for found in now.problems:
+        click.echo(f"{found['where']}: {found['problem']}", err=True)
+        if found["hint"]:
+            click.echo(f"  hint: {found['hint']}", err=True)
+
+
+@click.command()
+@click.argument("algorithm")
+@click.option("--target-threshold", type=_POINTS, help="Points above the average: overutilized.  [default: as it is]")
+@click.option("--threshold", type=_POINTS, help="Points below the average: underutilized.  [default: as it is]")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+def switch(algorithm: str, target_threshold: float | None, threshold: float | None, *, dry_run: bool) -> None:
+    """Score the nodes by ALGORITHM from the next cycle on; only the descheduler is restarted."""
+    found = ALGORITHMS[find_algorithm(algorithm, file="ALGORITHM", path="").name]
+    before = load_loop(state_dir())
+    loop = before.changed(
+        algorithm=found.name,
+        target_threshold=before.target_threshold if target_threshold is None else target_threshold,
+        threshold=before.threshold if threshold is None else threshold,
+    )
+    what = f"{found.name}, over by {loop.target_threshold:g}, under by {loop.threshold:g} (before: {before.algorithm})"
+    if dry_run:
+        click.echo(f"would switch to {what}")
+        return
+    loop = runtime.switch(loop)
+    programs = {tool: Path() for tool in (*LAB_TOOLS, "descheduler")}
+    awaited = LoopPrograms(loop, programs, 0).awaited(DESCHEDULER)
+    Watchman(Supervisor(loop.directory)).await_ready([awaited], str(loop.pki / "ca.crt"))
+    click.echo(what)
+    if loop.target_threshold != found.threshold:
+        click.echo(f"recommended for it: --target-threshold {found.threshold}")

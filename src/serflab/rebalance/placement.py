@@ -1,0 +1,194 @@
+"""Nodes and VMs as a scenario has them: each VM starts on the node that the scenario names, placed by the scheduler.
+
+A pod that names its node, or asks for it by a selector, could never leave it again. So all other nodes are cordoned
+while the VMs of one are made: the scheduler finds a single place, and the pods carry no trace of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from serflab.emulation.names import HOSTNAME, INSTANCE, KWOK_NODE, MANAGED_BY, MANAGER, NODES_PATH, pods_of
+from serflab.errors import SerflabError
+from serflab.kube.bulk import run_bulk
+from serflab.kube.client import ApiError
+from serflab.rebalance.launchers import SELECTOR
+from serflab.rebalance.names import KWOK_TYPE, NODE_TYPE, SCHEDULABLE
+from serflab.rebalance.scenario import Node
+from serflab.rebalance.virtual_machines import create_vm, delete_vms, list_vms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from serflab.kube.client import ApiClient
+    from serflab.lab.progress import Progress
+    from serflab.rebalance.scenario import VM, Scenario
+
+LOOP_INSTANCE: Final = "rebalance"
+"""Value of the label by which a loop's own nodes are known."""
+NODE_SELECTOR: Final = f"{MANAGED_BY}={MANAGER},{INSTANCE}={LOOP_INSTANCE}"
+_READY_SECONDS = 60.0
+_PLACED_SECONDS = 120.0
+_POLL_SECONDS = 0.2
+
+
+def nodes_for(scenario: Scenario, count: int | None) -> list[Node]:
+    """Return the nodes of a scenario, filled up to `count` with empty ones.
+
+    Raises `SerflabError` (status 2) when the scenario has more than that.
+    """
+    nodes = list(scenario.nodes)
+    if count is not None and count < len(nodes):
+        raise TooFewNodesError(
+            f"the scenario {scenario.name} has {len(nodes)} nodes, more than {count}",
+            hint=f"give --nodes {len(nodes)} or more, or leave it out",
+        )
+    names = {node.name for node in nodes}
+    number = 0
+    while count is not None and len(nodes) < count:
+        number += 1
+        if (name := f"kwok-node-{number}") not in names:
+            nodes.append(Node(name))
+    return nodes
+
+
+class TooFewNodesError(SerflabError):
+    """Fewer nodes were asked for than a scenario has."""
+
+    exit_status = 2
+
+
+def node_body(node: Node) -> dict[str, Any]:
+    """Return a node of KWOK's that takes part in the loop and takes no other pods than VMs."""
+    capacity = {"cpu": f"{node.cpu_cores:g}", "memory": f"{node.memory_gib:g}Gi", "pods": "500"}
+    labels = {
+        SCHEDULABLE: "true",
+        NODE_TYPE: KWOK_TYPE,
+        HOSTNAME: node.name,
+        MANAGED_BY: MANAGER,
+        INSTANCE: LOOP_INSTANCE,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": node.name, "labels": labels, "annotations": {KWOK_NODE: "fake"}},
+        "spec": {"taints": [{"key": KWOK_NODE, "value": "fake", "effect": "NoSchedule"}]},
+        "status": {"capacity": capacity, "allocatable": capacity},
+    }
+
+
+async def make_nodes(client: ApiClient, nodes: Sequence[Node]) -> None:
+    """Make the nodes that are missing and return when all are ready; those that are there get the labels that count."""
+
+    async def make(node: Node) -> None:
+        body = node_body(node)
+        try:
+            await client.create(NODES_PATH, body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            await client.patch(f"{NODES_PATH}/{node.name}", {"metadata": {"labels": body["metadata"]["labels"]}})
+
+    result = await run_bulk(nodes, make, name=lambda node: node.name)
+    result.raise_for_failures("making the nodes")
+    names = {node.name for node in nodes}
+    waiting = names
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            while waiting:
+                found = (await client.list(NODES_PATH))["items"]
+                waiting = names - {node["metadata"]["name"] for node in found if is_ready(node)}
+                await asyncio.sleep(_POLL_SECONDS if waiting else 0)
+    except TimeoutError as error:
+        raise SerflabError(
+            f"these nodes are not ready after {_READY_SECONDS:g} s: {', '.join(sorted(waiting))}",
+            hint="is KWOK running in this cluster?",
+        ) from error
+
+
+def is_ready(node: Mapping[str, Any]) -> bool:
+    """Whether a node says that it is ready."""
+    conditions = node["status"].get("conditions") or ()
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+
+async def remove_nodes(client: ApiClient) -> int:
+    """Remove the nodes that a loop made and return how many there were."""
+    found = (await client.list(NODES_PATH, params={"labelSelector": NODE_SELECTOR}))["items"]
+    for node in found:
+        await client.delete(f"{NODES_PATH}/{node['metadata']['name']}")
+    return len(found)
+
+
+async def clear(client: ApiClient, namespace: str) -> None:
+    """Delete all VMs of a namespace and return when their pods are gone; `SerflabError` when some stay."""
+    await delete_vms(client, namespace)
+    try:
+        async with asyncio.timeout(_PLACED_SECONDS):
+            while True:
+                if not (await client.list(pods_of(namespace), params={"labelSelector": SELECTOR}))["items"]:
+                    return
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError as error:
+        raise SerflabError(f"pods of VMs are still there {_PLACED_SECONDS:g} s after their VMs were deleted") from error
+
+
+async def place(
+    client: ApiClient, scenario: Scenario, nodes: Sequence[Node], namespace: str, progress: Progress
+) -> int:
+    """Make the VMs of a scenario that are missing, each on its node, and return how many were made.
+
+    Needs a controller that makes their pods. Raises `SerflabError` when a VM is not placed in time, and leaves no node
+    cordoned.
+    """
+    there = {vm["metadata"]["name"] for vm in await list_vms(client, namespace)}
+    groups = [(node, [vm for vm in node.vms if vm.id not in there]) for node in nodes]
+    groups = [(node, vms) for node, vms in groups if vms]
+    unplaced = [vm for vm in scenario.unplaced if vm.id not in there]
+    count, total = 0, sum(len(vms) for _, vms in groups) + len(unplaced)
+    if not total:
+        return 0
+    task = f"placing {total} VMs on {len(nodes)} nodes"
+    progress.start(task)
+    try:
+        await _cordon(client, nodes, closed=True)
+        for node, vms in groups:
+            await _cordon(client, [node], closed=False)
+            await _make(client, vms, namespace)
+            await _cordon(client, [node], closed=True)
+            count += len(vms)
+            progress.advance(task, count, total, "VMs")
+    finally:
+        await _cordon(client, nodes, closed=False)
+    await _make(client, unplaced, namespace)
+    progress.finish(task)
+    return total
+
+
+async def _cordon(client: ApiClient, nodes: Sequence[Node], *, closed: bool) -> None:
+    patch = {"spec": {"unschedulable": closed or None}}
+    result = await run_bulk(
+        nodes, lambda node: client.patch(f"{NODES_PATH}/{node.name}", patch), name=lambda node: node.name
+    )
+    result.raise_for_failures("cordoning the nodes")
+
+
+async def _make(client: ApiClient, vms: Sequence[VM], namespace: str) -> None:
+    """Make VMs and return when all of them run."""
+    result = await run_bulk(vms, lambda vm: create_vm(client, vm, namespace), name=lambda vm: vm.id)
+    result.raise_for_failures("making the VMs")
+    waiting = wanted = {vm.id for vm in vms}
+    try:
+        async with asyncio.timeout(_PLACED_SECONDS):
+            while waiting:
+                found = await list_vms(client, namespace)
+                running = {vm["metadata"]["name"] for vm in found if (vm.get("status") or {}).get("phase") == "Running"}
+                waiting = wanted - running
+                await asyncio.sleep(_POLL_SECONDS if waiting else 0)
+    except TimeoutError as error:
+        some = ", ".join(sorted(waiting)[:5])
+        raise SerflabError(
+            f"{len(waiting)} VMs do not run after {_PLACED_SECONDS:g} s: {some}",
+            hint="does the controller run, and do the VMs' requests fit their nodes? `kubectl describe pod` tells",
+        ) from error

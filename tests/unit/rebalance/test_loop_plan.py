@@ -1,0 +1,215 @@
+"""What a loop is asked for: its times, its files, what is kept of it, and what is wrong with the options."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from serflab.cli.main import serflab_command
+from serflab.errors import InputError, SerflabError
+from serflab.lab import plan, state
+from serflab.lab.inventory import STATE_ENV, Inventory, Serf
+from serflab.rebalance.loop_files import takes_more, write_policy, write_prometheus
+from serflab.rebalance.loop_programs import LoopPrograms
+from serflab.rebalance.loop_settings import Loop, Times, load_loop, loop_directory
+from serflab.rebalance.placement import node_body, nodes_for
+from serflab.rebalance.policy_check import load_policy
+from serflab.rebalance.scenario import VM, Node, Scenario
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def a_loop(tmp_path, **values):
+    directory = loop_directory(tmp_path / "lab")
+    asked = {
+        "checkout": CHECKOUT,
+        "directory": directory,
+        "serf": "",
+        "kubeconfig": directory / "serf" / "kubeconfig",
+        "scenario": f"{CHECKOUT}/sample_scenarios.json:hot-node",
+        "nodes": 5,
+        "algorithm": "cpu_focused",
+        "interval": 60.0,
+        "threshold": 0.0,
+        "target_threshold": 10.0,
+        "port_base": 21900,
+        "exporter_port": 8000,
+        "prometheus": "http://127.0.0.1:21910",
+    }
+    return Loop(**asked | values)
+
+
+@pytest.mark.parametrize("interval", [8, 10, 30, 60, 300])
+def test_a_cycle_sees_what_the_one_before_did(interval):
+    times = Times.of(interval)
+    assert times.migration + 2 * times.scrape + times.window < interval
+    assert times.window >= 3 * times.scrape
+
+
+def test_the_largest_vm_migrates_in_the_time_for_migrations():
+    times = Times.of(60)
+    scenario = Scenario("s", [Node("a", vms=[VM("small", 0.1, 0.01), VM("large", 0.1, 0.5)])])
+    # 64 GiB at KubeVirt's 64 MiB/s.
+    assert 1024 / times.time_scale(scenario) == pytest.approx(times.migration)
+    assert times.time_scale(Scenario("none", [])) == 1
+
+
+def test_what_is_kept_is_read_again(tmp_path):
+    loop = a_loop(tmp_path, since=12.5)
+    loop.save()
+    assert load_loop(tmp_path / "lab") == loop
+
+
+def test_no_loop_and_one_that_cannot_be_read_are_told_apart(tmp_path):
+    with pytest.raises(SerflabError, match="no rebalancing loop is up"):
+        load_loop(tmp_path / "lab")
+    loop = a_loop(tmp_path)
+    loop.save()
+    (loop.directory / "loop.json").write_text('{"checkout": 1')
+    with pytest.raises(SerflabError, match=r"loop\.json cannot be read"):
+        load_loop(tmp_path / "lab")
+
+
+def test_its_own_prometheus_scrapes_and_averages_as_the_interval_allows(tmp_path):
+    loop = a_loop(tmp_path, interval=36.0)
+    assert write_prometheus(loop)
+    assert not write_prometheus(loop)
+    directory = loop.directory / "prometheus"
+    assert takes_more(directory)
+    exporter, descheduler = yaml.safe_load((directory / "scrape/rebalance.yml").read_text())["scrape_configs"]
+    assert exporter["honor_labels"]
+    assert exporter["scrape_interval"] == "3000ms"
+    assert exporter["static_configs"] == [{"targets": ["127.0.0.1:8000"], "labels": {"serf": "rebalance"}}]
+    assert descheduler["scheme"] == "https"
+    rules = (directory / "rules/rebalance.yml").read_text()
+    assert "[12000ms]" in rules
+    assert yaml.safe_load(rules)["groups"][0]["interval"] == "3000ms"
+
+
+def test_the_labs_prometheus_gets_files_beside_its_own_configuration(tmp_path):
+    loop = a_loop(tmp_path, serf="serf1", central=True)
+    write_prometheus(loop)
+    directory = tmp_path / "lab" / "prometheus"
+    assert sorted(str(path.relative_to(directory)) for path in directory.rglob("*.yml")) == [
+        "rules/rebalance.yml",
+        "scrape/rebalance.yml",
+    ]
+    assert not takes_more(directory)
+    (directory / "prometheus.yml").write_text((CHECKOUT / "prometheus.yml").read_text())
+    assert takes_more(directory)
+
+
+def test_the_policy_asks_for_the_scores_of_this_loop(tmp_path):
+    loop = a_loop(tmp_path, serf="serf3", target_threshold=7.0)
+    assert write_policy(loop)
+    assert not write_policy(loop)
+    assert write_policy(loop.changed(algorithm="max_metric"))
+    policy = load_policy(loop.policy)
+    arguments = policy["profiles"][0]["pluginConfig"][1]["args"]
+    assert arguments["targetThresholds"] == {"MetricResource": 7.0}
+    assert arguments["metricsUtilization"]["prometheus"]["query"] == 'descheduler:node:max_metric:avg1m{serf="serf3"}'
+
+
+def test_each_program_is_a_group_of_its_own(tmp_path):
+    programs = dict.fromkeys(("prometheus", "descheduler"), Path("/bin/true"))
+    own = LoopPrograms(a_loop(tmp_path), programs, 9.1)
+    assert [program.full_name for program in own.for_supervisor()] == [
+        f"{part}:{part}" for part in ("prometheus", "webhook", "controller", "exporter", "descheduler")
+    ]
+    assert "--time-scale=9.100" in own.command("controller")
+    assert "--feature-gates=EvictionsInBackground=true" in own.command("descheduler")
+    central = LoopPrograms(a_loop(tmp_path, serf="serf1", central=True), programs, 1)
+    assert "prometheus" not in central.parts()
+
+
+def test_a_scenario_is_filled_up_with_empty_nodes():
+    scenario = Scenario("s", [Node("kwok-node-2"), Node("big", cpu_cores=64)])
+    assert [node.name for node in nodes_for(scenario, 4)] == ["kwok-node-2", "big", "kwok-node-1", "kwok-node-3"]
+    assert len(nodes_for(scenario, None)) == 2
+    with pytest.raises(SerflabError, match="has 2 nodes, more than 1"):
+        nodes_for(scenario, 1)
+
+
+def test_a_node_takes_part_and_takes_vms_only():
+    body = node_body(Node("big", cpu_cores=64, memory_gib=256))
+    assert body["metadata"]["labels"]["kubevirt.io/schedulable"] == "true"
+    assert body["metadata"]["labels"]["type"] == "kwok"
+    assert body["spec"]["taints"] == [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]
+    assert body["status"]["capacity"] == {"cpu": "64", "memory": "256Gi", "pods": "500"}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv(STATE_ENV, str(tmp_path / "lab"))
+
+    def invoke(*arguments):
+        return CliRunner().invoke(serflab_command, ["rebalance", *arguments])
+
+    return invoke
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(run, tmp_path):
+    done = run("up", "--dry-run", "--nodes", "7", "--interval", "30")
+    assert done.exit_code == 0, done.output
+    assert "scenario hot-node: 7 nodes, 22 VMs" in done.output
+    assert "a cycle every 30 s: scrapes every 2.5 s, averages over 10 s, migrations up to 13.5 s" in done.output
+    assert not (tmp_path / "lab").exists()
+
+
+def test_all_that_is_wrong_with_the_options_comes_at_once(run):
+    done = run("up", "--algorithm", "weighted_averag", "--interval", "1")
+    assert isinstance(done.exception, InputError)
+    algorithm, interval = done.exception.findings
+    assert "weighted_average" in algorithm.hint
+    assert interval.file == "--interval"
+
+
+def test_a_scenario_that_is_not_there_is_named_with_those_that_are(run):
+    done = run("up", "--scenario", f"{CHECKOUT}/sample_scenarios.json:hot-nod")
+    assert isinstance(done.exception, InputError)
+    assert "hot-node" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", [("status",), ("watch",), ("explain",), ("switch", "cpu_focused")])
+def test_commands_on_a_loop_say_when_there_is_none(run, command):
+    assert "no rebalancing loop is up" in str(run(*command).exception)
+
+
+def test_down_without_a_loop_is_fine(run):
+    assert run("down").output == "no rebalancing loop is up\n"
+
+
+def test_a_dry_run_of_down_and_of_switch_changes_nothing(run, tmp_path):
+    loop = a_loop(tmp_path)
+    loop.save()
+    assert f"would stop 0 processes; {loop.directory} is removed" in run("down", "--dry-run").output
+    assert "would switch to max_metric" in run("switch", "max_metric", "--dry-run").output
+    assert load_loop(tmp_path / "lab") == loop
+
+
+def test_a_loop_on_a_serf_of_a_lab_uses_the_labs_prometheus_where_it_can(run, tmp_path):
+    lab = tmp_path / "lab"
+    state.prepare(lab, 0)
+    serf = Serf("serf1", lab / "serf1" / "kubeconfig", "https://127.0.0.1:1", "http://127.0.0.1:2", Path("c"), lab)
+    Inventory("emulation", "local", Path("t"), (serf,), "http://127.0.0.1:9091", "http://127.0.0.1:8080").save(lab)
+    assert "(its own)" in run("up", "--serf", "serf1", "--dry-run").output
+    (lab / "prometheus").mkdir()
+    (lab / "prometheus" / "prometheus.yml").write_text((CHECKOUT / "prometheus.yml").read_text())
+    assert "Prometheus http://127.0.0.1:9091 (the lab's)" in run("up", "--serf", "serf1", "--dry-run").output
+    assert "there is no serf 'serf7'" in str(run("up", "--serf", "serf7", "--dry-run").exception)
+
+
+def test_status_without_programs_says_that_they_are_stopped_and_fails(run, tmp_path):
+    a_loop(tmp_path).save()
+    done = run("status", "-o", "json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert not told["healthy"]
+    assert {program["state"] for program in told["programs"]} == {"STOPPED"}
+    assert any("the policy" in problem["where"] or "policy.yaml" in problem["where"] for problem in told["problems"])
+
+
+def test_no_serf_may_have_the_name_of_the_loops_directory():
+    assert loop_directory(Path("x")).name in plan._NAMES_OF_OURS
