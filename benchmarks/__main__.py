@@ -24,6 +24,7 @@ from benchmarks import (
     offload,
     patches,
     pods,
+    rebalance_compare,
     scrape,
     viewer_api,
     viewer_graph,
@@ -52,6 +53,7 @@ MEASURES: dict[str, Callable[..., Result]] = {
     "offload-10000": offload.measure_most,
     "offload-manager": offload.measure_manager,
     **containerlab.MEASURES,
+    "rebalance-compare": rebalance_compare.measure,
     "footprint": footprint.measure,
 }
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
