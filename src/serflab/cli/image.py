@@ -1,4 +1,4 @@
-"""`serflab image`: the container image of a serf."""
+"""`serflab image`: the container images of a serf, of the viewer and of the rebalancing loop."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from serflab.cli.context import checkout
 from serflab.cli.display import Display
 from serflab.lab.image import PYTHON
+from serflab.lab.rebalance_image import RebalanceImage, RebalanceImageBuilder
 from serflab.lab.serf_image import SerfImage, SerfImageBuilder
 from serflab.lab.serf_plan import Variant
 from serflab.lab.tools.pinned import tools_named
@@ -18,7 +19,7 @@ from serflab.lab.viewer_image import ViewerImage, ViewerImageBuilder
 
 @click.group()
 def image() -> None:
-    """Build the container image of a serf."""
+    """Build the container images of a serf, of the viewer and of the rebalancing loop."""
 
 
 @image.command()
@@ -68,6 +69,35 @@ def build_viewer(*, base: str, tags: tuple[str, ...], python: str, dry_run: bool
     root = checkout()
     with Display() as progress:
         builder = ViewerImageBuilder(root, progress, VENDOR.values())
+        if not dry_run:
+            builder.build(wanted)
+    if dry_run:
+        click.echo(f"would run: {shlex.join(wanted.command(builder.context))}")
+        return
+    click.echo(f"built {', '.join(wanted.all_tags)}")
+
+
+@image.command("build-rebalance")
+@click.option(
+    "--engine",
+    type=click.Choice(["docker", "podman"]),
+    default="docker",
+    show_default=True,
+    help="The command that builds it.",
+)
+@click.option("--base", metavar="IMAGE", default="", help="The base image.  [default: the Dockerfile's]")
+@click.option(
+    "--tag", "tags", metavar="TAG", multiple=True, help=f"Its name.  [default: {RebalanceImage.repository}:latest]"
+)
+@click.option(
+    "--python", metavar="X.Y", default=PYTHON, show_default=True, help="The Python of the base image, for its packages."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def build_rebalance(*, engine: str, base: str, tags: tuple[str, ...], python: str, dry_run: bool) -> None:
+    """Build the image of exporter, eviction webhook and VM controller, which k8s/ runs in a cluster."""
+    wanted = RebalanceImage(base, tags, python, engine)
+    with Display() as progress:
+        builder = RebalanceImageBuilder(checkout(), progress)
         if not dry_run:
             builder.build(wanted)
     if dry_run:

@@ -17,14 +17,16 @@ import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
+import serflab
 from serflab.errors import SerflabError
 from serflab.lab.health import last_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from serflab.lab.progress import Progress
 
@@ -32,6 +34,7 @@ PYTHON = "3.11"
 """The Python of the default base image; wheels are made for one version."""
 LOCK = "requirements.lock"
 
+_ENGINES = {"docker": "Docker 20.10 or newer", "podman": "Podman 4 or newer"}
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 
 
@@ -48,6 +51,37 @@ class Image(Protocol):
 
     def command(self, context: Path) -> tuple[str, ...]:
         """Return the `docker build` that makes it from a build context."""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonImage:
+    """An image of Python programs: the image it is made from (empty: the Dockerfile's), its tags, its Python.
+
+    `engine` is the command that builds it, `docker` or one that takes the same options.
+    """
+
+    repository: ClassVar[str]
+
+    base: str = ""
+    tags: tuple[str, ...] = ()
+    python: str = PYTHON
+    engine: str = "docker"
+
+    @property
+    def all_tags(self) -> tuple[str, ...]:
+        """Return its tags: those asked for, else `latest` and serflab's version."""
+        return self.tags or (f"{self.repository}:latest", f"{self.repository}:{serflab.__version__}")
+
+    def command(self, context: Path) -> tuple[str, ...]:
+        """Return the command line that makes it from a build context."""
+        return (
+            self.engine,
+            "build",
+            *((f"--build-arg=BASE_IMAGE={self.base}",) if self.base else ()),
+            *(f"--tag={tag}" for tag in self.all_tags),
+            f"--label=org.opencontainers.image.version={serflab.__version__}",
+            str(context),
+        )
 
 
 _Image = TypeVar("_Image", bound=Image)
@@ -73,15 +107,17 @@ class ImageBuilder(ABC, Generic[_Image]):
         return self._directory / "context"
 
     def build(self, image: _Image) -> None:
-        """Build the image with the engine that the `docker` command reaches.
+        """Build the image with the engine that its command reaches.
 
         Raises `SerflabError` with the last lines of what pip or the engine said.
         """
-        if shutil.which("docker") is None:
-            raise SerflabError("there is no `docker` command on this machine", hint="install Docker 20.10 or newer")
+        command = image.command(self.context)
+        if shutil.which(command[0]) is None:
+            hint = f"install {_ENGINES.get(command[0], command[0])}"
+            raise SerflabError(f"there is no `{command[0]}` command on this machine", hint=hint)
         with self._locked():
             self.prepare(image)
-            self._run(f"building {image.all_tags[0]}", image.command(self.context), "build.log")
+            self._run(f"building {image.all_tags[0]}", command, "build.log")
 
     def prepare(self, image: _Image) -> Path:
         """Make the build context of an image and return it; what it was made of is kept for the next one."""
@@ -144,6 +180,19 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy(source, target)
+
+
+def copy_of_checkout(checkout: Path, target: Path, names: Iterable[str], *, hint: str = "") -> None:
+    """Put files and folders of the checkout there under their names; `SerflabError` with the hint if one is missing."""
+    for name in names:
+        source, place = checkout / name, target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, place, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.is_file():
+            shutil.copy(source, place)
+        else:
+            raise SerflabError(f"{source} is not there", hint=hint)
 
 
 def _platforms() -> list[str]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import serflab
-from serflab.errors import SerflabError
-from serflab.lab.image import PYTHON, ImageBuilder
+from serflab.lab.image import ImageBuilder, PythonImage, copy_of_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +12,7 @@ if TYPE_CHECKING:
 
     from serflab.lab.progress import Progress
 
-REPOSITORY = "serflab/viewer"
+_HINT = "run ./setup_emulation.sh, or in flask-app: npm ci --omit=dev --ignore-scripts"
 # What of a checkout the three programs read; tools/ is how a checkout is known.
 _FILES = (
     "annotations",
@@ -30,29 +26,11 @@ _FILES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ViewerImage:
-    """An image to build: the image it is made from (empty: the Dockerfile's), its tags, its Python."""
+class ViewerImage(PythonImage):
+    """The image of the viewer."""
 
-    base: str = ""
-    tags: tuple[str, ...] = ()
-    python: str = PYTHON
-
-    @property
-    def all_tags(self) -> tuple[str, ...]:
-        """Return its tags: those asked for, else `latest` and serflab's version."""
-        return self.tags or (f"{REPOSITORY}:latest", f"{REPOSITORY}:{serflab.__version__}")
-
-    def command(self, context: Path) -> tuple[str, ...]:
-        """Return the `docker build` that makes it from a build context."""
-        return (
-            "docker",
-            "build",
-            *((f"--build-arg=BASE_IMAGE={self.base}",) if self.base else ()),
-            *(f"--tag={tag}" for tag in self.all_tags),
-            f"--label=org.opencontainers.image.version={serflab.__version__}",
-            str(context),
-        )
+    __slots__ = ()
+    repository = "serflab/viewer"
 
 
 class ViewerImageBuilder(ImageBuilder[ViewerImage]):
@@ -68,13 +46,5 @@ class ViewerImageBuilder(ImageBuilder[ViewerImage]):
 
     def copy_files(self, target: Path) -> None:
         """Put there what the image has of the checkout; `SerflabError` when an npm package is not installed."""
-        for name in (*_FILES, *(f"flask-app/node_modules/{file}" for file in self._packages)):
-            source, place = self._checkout / name, target / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, place, ignore=shutil.ignore_patterns("__pycache__"))
-            elif source.is_file():
-                shutil.copy(source, place)
-            else:
-                hint = "run ./setup_emulation.sh, or in flask-app: npm ci --omit=dev --ignore-scripts"
-                raise SerflabError(f"{source} is not there", hint=hint)
+        names = (*_FILES, *(f"flask-app/node_modules/{file}" for file in self._packages))
+        copy_of_checkout(self._checkout, target, names, hint=_HINT)
