@@ -71,9 +71,10 @@ def rules(*, output: str, write: bool, dry_run: bool, **options: Any) -> None:  
     """Print the recording rules of the 19 node scores."""
     settings = RuleSettings(**options)
     if write or dry_run:
-        from serflab.rebalance.generated import OPERATOR_RULES, PAGE, RULES, generated_files  # noqa: PLC0415 - numpy takes 0.2 s
+        from serflab.rebalance import generated  # noqa: PLC0415 - numpy takes 0.2 s
 
-        _write(generated_files(rules=settings), (RULES, OPERATOR_RULES, PAGE), write=write, dry_run=dry_run)
+        names = (generated.RULES, generated.OPERATOR_RULES, generated.CONFIG_RULES, generated.PAGE)
+        _write(generated.generated_files(rules=settings), names, write=write, dry_run=dry_run)
         return
     make = rule_groups if output == "prometheus" else prometheus_rule
     click.echo(to_yaml(make(settings)), nl=False)

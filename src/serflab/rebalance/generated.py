@@ -8,13 +8,15 @@ from serflab.lab.export.text import to_yaml
 from serflab.lab.inventory import write_atomically
 from serflab.rebalance.algorithms_page import algorithms_page
 from serflab.rebalance.policy import PolicySettings, config_map, policy
-from serflab.rebalance.rules import RuleSettings, prometheus_rule, rule_groups
+from serflab.rebalance.rules import RuleSettings, prometheus_rule, rule_groups, rules_config_map
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RULES = "rebalance-rules.yml"
 OPERATOR_RULES = "k8s/prometheus-rules.yaml"
+CONFIG_RULES = "k8s/prometheus-rules-config.yaml"
+"""For a Prometheus in a cluster without its operator."""
 POLICY = "k8s/descheduler-policy.yaml"
 PAGE = "docs/algorithms.md"
 
@@ -25,6 +27,7 @@ def generated_files(rules: RuleSettings | None = None, settings: PolicySettings 
     return {
         RULES: note + to_yaml(rule_groups(rules)),
         OPERATOR_RULES: note + to_yaml(prometheus_rule(rules)),
+        CONFIG_RULES: note + to_yaml(rules_config_map(to_yaml(rule_groups(rules)))),
         PAGE: algorithms_page(),
         POLICY: _note("serflab rebalance policy --write") + to_yaml(config_map(to_yaml(policy(settings)))),
     }

@@ -24,6 +24,9 @@ Body = dict[str, Any]
 GROUP: Final = "descheduler"
 NAMESPACE: Final = "monitoring"
 OBJECT_NAME: Final = "descheduler-rules"
+CONFIG_MAP: Final = "prometheus-rules"
+FILE: Final = "descheduler.yml"
+"""The key of the ConfigMap."""
 OPERATOR_LABELS: Final = {
     "app.kubernetes.io/name": "serflab",
     "app.kubernetes.io/component": "rebalance",
@@ -103,6 +106,13 @@ def prometheus_rule(settings: RuleSettings | None = None, *, namespace: str = NA
         "metadata": {"name": OBJECT_NAME, "namespace": namespace, "labels": dict(OPERATOR_LABELS)},
         "spec": rule_groups(settings),
     }
+
+
+def rules_config_map(text: str) -> Body:
+    """Return the ConfigMap that holds a rules file, given as YAML, for the Prometheus of `k8s/prometheus.yaml`."""
+    labels = {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/part-of": "serflab"}
+    metadata = {"name": CONFIG_MAP, "namespace": NAMESPACE, "labels": labels}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {FILE: text}}
 
 
 def query(algorithm: str, settings: RuleSettings | None = None) -> str:
