@@ -20,11 +20,9 @@ from benchmarks import (
     container,
     containerlab,
     footprint,
-    node_exporter,
     offload,
     patches,
     pods,
-    rebalance_compare,
     scrape,
     viewer_api,
     viewer_graph,
@@ -45,7 +43,6 @@ MEASURES: dict[str, Callable[..., Result]] = {
     "pods": pods.measure,
     "patches": patches.measure,
     "scrape": scrape.measure,
-    "node-exporter": node_exporter.measure,
     "viewer-api": viewer_api.measure,
     **viewer_graph.MEASURES,
     "container": container.measure,
@@ -53,7 +50,6 @@ MEASURES: dict[str, Callable[..., Result]] = {
     "offload-10000": offload.measure_most,
     "offload-manager": offload.measure_manager,
     **containerlab.MEASURES,
-    "rebalance-compare": rebalance_compare.measure,
     "footprint": footprint.measure,
 }
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
