@@ -26,6 +26,7 @@ from benchmarks import (
     scrape,
     viewer_api,
     viewer_graph,
+    vms,
 )
 from benchmarks.clusters import CHECKOUT
 from serflab.lab.tools.pinned import TOOLS
@@ -50,6 +51,7 @@ MEASURES: dict[str, Callable[..., Result]] = {
     "offload-10000": offload.measure_most,
     "offload-manager": offload.measure_manager,
     **containerlab.MEASURES,
+    "rebalance-vms": vms.measure,
     "footprint": footprint.measure,
 }
 PAGE = CHECKOUT / "docs" / "benchmarks.md"

@@ -13,6 +13,7 @@ from uuid import uuid4
 from serflab.emulation.marker import timestamp
 from serflab.emulation.names import NAMESPACES_PATH
 from serflab.errors import SerflabError
+from serflab.rebalance.names import API_VERSION, VM_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ class EventRecorder:
         return len(self._waiting)
 
     def tell(self, item: Mapping[str, Any], reason: str, message: str, *, warning: bool = False) -> None:
-        """Record what has happened to an object, which `kubectl describe` then shows."""
+        """Record what has happened to a VM or a pod, which `kubectl describe` then shows."""
         metadata = item["metadata"]
         now = timestamp(time.time())
         about = {key: metadata[key] for key in ("namespace", "name", "uid")}
@@ -47,7 +48,7 @@ class EventRecorder:
                 "apiVersion": "v1",
                 "kind": "Event",
                 "metadata": {"name": f"{metadata['name']}.{uuid4().hex[:16]}", "namespace": metadata["namespace"]},
-                "involvedObject": {"apiVersion": item["apiVersion"], "kind": item["kind"], **about},
+                "involvedObject": {**_type(item), **about},
                 "type": "Warning" if warning else "Normal",
                 "reason": reason,
                 "message": message,
@@ -67,3 +68,10 @@ class EventRecorder:
             await self._client.create(f"{NAMESPACES_PATH}/{event['metadata']['namespace']}/events", event)
         except SerflabError as error:
             _log.debug("event %s of %s: %s", event["reason"], event["involvedObject"]["name"], error.message)
+
+
+def _type(item: Mapping[str, Any]) -> dict[str, str]:
+    """Return apiVersion and kind, which the items of a list do not tell."""
+    if "containers" in item["spec"]:
+        return {"apiVersion": "v1", "kind": "Pod"}
+    return {"apiVersion": API_VERSION, "kind": VM_KIND}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from kwok_nodes import make_nodes, node
 from waiting_for import eventually
 
@@ -127,3 +128,48 @@ def test_requests_follow_the_spec_and_pods_stay_on_nodes_for_vms(vms, vm_serf):
     requests = vms.pods("vm-0")[0]["spec"]["containers"][0]["resources"]["requests"]
     assert requests == {"cpu": "3200m", "memory": "32Gi"}
     vm_serf.kubectl("delete", "node", "node-plain")
+
+
+def test_admission_is_asked_before_the_budget(vms):
+    """What the eviction webhook answers is heard although the budget of each VM forbids its eviction, too."""
+    vms.start()
+    vms.create("vm-1")
+    vms.wait_running("vm-1")
+    eventually(lambda: [item.get("status", {}).get("currentHealthy") for item in vms.get("pdb")] == [1])
+    pod = vms.status("vm-1")["podName"]
+    path = f"/api/v1/namespaces/{vms.namespace}/pods/{pod}/eviction"
+    body = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}})
+
+    def evict() -> str:
+        with pytest.raises(AssertionError) as told:
+            vms.serf.kubectl("create", "--raw", path, "-f", "-", stdin=body)
+        return str(told.value)
+
+    assert "disruption budget" in evict()
+    name = f"refuse-{vms.namespace}"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods/eviction"]}
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [{"expression": "false", "message": "asked first"}],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {
+            "policyName": name,
+            "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": vms.namespace}}},
+        },
+    }
+    both = json.dumps({"apiVersion": "v1", "kind": "List", "items": [policy, binding]})
+    vms.serf.kubectl("create", "-f", "-", stdin=both)
+    try:
+        eventually(lambda: "asked first" in evict())
+    finally:
+        vms.serf.kubectl("delete", "-f", "-", stdin=both)
