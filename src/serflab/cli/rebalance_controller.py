@@ -63,6 +63,14 @@ def _bandwidth(_context: click.Context, _parameter: click.Parameter, value: str)
     "--exclude-source/--no-exclude-source", default=True, show_default=True, help="The target must be another node."
 )
 @click.option("--max-attempts", type=click.IntRange(1), default=3, show_default=True, help="Of an evacuation.")
+@click.option(
+    "--pending-timeout",
+    type=click.FloatRange(0.001),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a migration's target may take to run.",
+)
 @click.option("--node-cores", type=click.FloatRange(0.001), default=NODE_CORES, show_default=True, help="A ratio of 1.")
 @click.option(
     "--node-memory",
@@ -81,6 +89,7 @@ def controller(  # noqa: PLR0913 - each is an option of the command line
     time_scale: float,
     strategy: Strategy,
     max_attempts: int,
+    pending_timeout: float,
     node_cores: float,
     node_memory: float,
     exclude_source: bool,
@@ -96,6 +105,7 @@ def controller(  # noqa: PLR0913 - each is an option of the command line
         strategy=strategy,
         exclude_source=exclude_source,
         max_attempts=max_attempts,
+        pending_timeout=pending_timeout,
         capacity=Capacity(node_cores, node_memory),
     )
     asyncio.run(_run(kubeconfig, settings))

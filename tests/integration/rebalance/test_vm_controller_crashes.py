@@ -128,7 +128,8 @@ async def life(client: ApiClient, credentials, settings: ControllerSettings, liv
 @pytest.mark.parametrize("migrate", [False, True], ids=["start", "migration"])
 async def test_death_after_each_write(vm_serf, namespace, migrate):
     credentials = load_credentials(vm_serf.kubeconfig)
-    settings = ControllerSettings(namespace=namespace, time_scale=5000)
+    # Migrations are quick, but a scheduler on a busy machine has its time.
+    settings = ControllerSettings(namespace=namespace, time_scale=5000, pending_timeout=5000 * 60)
     async with ApiClient(credentials) as client:
         deaths = 0
         while await life(client, credentials, settings, deaths + 1, migrate=migrate):
