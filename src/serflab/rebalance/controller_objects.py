@@ -44,17 +44,26 @@ class Objects:
         pods = Collection(pods_of(ours) if ours else PODS_PATH, label_selector=launchers.SELECTOR)
         self.pods = Followed(client, pods, _vm_of_pod, on_change)
         migrations = Collection(migration_path(ours) if ours else MIGRATIONS_PATH)
-        self.migrations = Followed(client, migrations, _vm_of_migration, on_change)
+        self.migrations = Followed(client, migrations, _vm_of_migration, self._migration_changed)
         budgets = Collection(budget_path(ours) if ours else BUDGETS_PATH, label_selector=f"{MANAGED_BY}={MANAGER}")
         self.budgets = Followed(client, budgets, _owner_name, on_change)
         self.nodes = Followed(client, Collection(NODES_PATH, metadata_only=True), _itself, self._node_changed)
         self._on_change = on_change
         self._starting: dict[Key, str] = {}
+        self._under_way = 0
 
     @property
     def collections(self) -> tuple[Followed, ...]:
         """All that is followed."""
         return self.vms, self.pods, self.migrations, self.budgets, self.nodes
+
+    def _migration_changed(self, key: Key) -> None:
+        self._on_change(key)
+        under_way = sum(phase_of(item) in UNDER_WAY for item in self.migrations)
+        if under_way < self._under_way:  # ended, or deleted
+            for waiting in self.waiting_vms():
+                self._on_change(waiting)
+        self._under_way = under_way
 
     def _node_changed(self, key: Key) -> None:
         if self.nodes.get(key) is None:
@@ -125,9 +134,6 @@ class Objects:
         path = f"{migration_path(metadata['namespace'], metadata['name'])}/status"
         made = await self.client.patch(path, _patch(migration, {"status": status}, unless_changed=True))
         self.migrations.put(made)
-        if phase_of(made) in FINISHED:
-            for key in self.waiting_vms():
-                self._on_change(key)
         return made
 
     async def create_pod(self, body: Mapping[str, Any]) -> bool:
