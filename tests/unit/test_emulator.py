@@ -16,6 +16,7 @@ from serflab.rebalance.algorithms import ALGORITHMS
 from serflab.rebalance.emulator import Emulation, emulate
 from serflab.rebalance.emulator_cluster import Cluster
 from serflab.rebalance.emulator_descheduler import evictions, random_keys, sources_in_order, victims_in_order
+from serflab.rebalance.emulator_measures import Measures
 from serflab.rebalance.emulator_settings import Settings
 from serflab.rebalance.scenario import VM, Node, Scenario
 from serflab.rebalance.scenario_check import SAMPLES, load_scenarios
@@ -156,6 +157,39 @@ class Watched(Emulation):
         leaving = Counter(one.source for one in self.migrations[row])
         self.most_leaving = max(self.most_leaving, *leaving.values(), 0)
         assert len({one.vm for one in self.migrations[row]}) == len(self.migrations[row])
+
+
+def test_going_back_is_ping_pong_and_staying_is_not():
+    measures = Measures(replace(SHORT, cycles=1), 2, 3)
+    for seed, vm, source, target in [
+        (0, 0, 1, 2),
+        (0, 0, 2, 1),
+        (0, 1, 1, 2),
+        (0, 1, 2, 3),
+        (1, 0, 1, 1),
+        (1, 0, 1, 1),
+    ]:
+        measures.moved(seed, vm, source, target, 2.5)
+    figures = measures.outcome().figures
+    assert figures["migrations"].tolist() == [4, 2]
+    assert figures["ping_pong"].tolist() == [0.25, 0]
+    assert figures["gib_moved"].tolist() == [10, 5]
+    assert figures["most_moves_of_a_vm"].tolist() == [2, 2]
+
+
+def test_spread_and_fairness_are_those_of_their_formulas():
+    measures = Measures(replace(SHORT, cycles=2), 1, 1)
+    nodes = np.array([[[0.2, 0.0, 0.5, 0.0], [0.6, 0.1, 0.5, 0.0], [1.3, 0.5, 0.5, 0.2]]])
+    for cycle, sample in enumerate((nodes, nodes.mean(axis=1, keepdims=True).repeat(3, axis=1))):
+        measures.cycle(cycle, sample)
+        measures.tick(sample)
+    outcome = measures.outcome()
+    assert outcome.sigma[0, 0] == pytest.approx([100 * np.std([0.2, 0.6, 1.3]), 0, 100 * np.std([0, 0.1, 0.5])])
+    assert outcome.sigma[0, 1] == pytest.approx([0, 0, 0], abs=1e-12)
+    assert measures._jain[0, 0, 0] == pytest.approx(2.1**2 / (3 * (0.04 + 0.36 + 1.69)))
+    assert outcome.figures["overload_seconds"].tolist() == [15]
+    assert outcome.figures["psi_seconds"] == pytest.approx([15 * 0.8 * 2])
+    assert outcome.figures["overshoot"].tolist() == [0]
 
 
 def test_one_hot_node_comes_to_rest_with_the_defaults():

@@ -66,7 +66,14 @@ _NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 @click.option("--processes", type=_COUNT, help="How many work side by side; default: one a core.")
 @click.option("--report", type=_NEW_FILE, metavar="FILE", help="Write the report there, as one HTML page.")
 @click.option("--plots", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write SVG plots there.")
-@click.option("-o", "--output", type=click.Choice(("table", "json", "markdown")), default="table", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("table", "json", "markdown")),
+    default="table",
+    show_default=True,
+    help="Form of the output.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be run.")
 def compare(  # noqa: PLR0913 - one parameter per option
     *,
@@ -119,7 +126,14 @@ def compare(  # noqa: PLR0913 - one parameter per option
 
 @click.command()
 @click.argument("file", default=SAMPLES, metavar="[FILE]")
-@click.option("-o", "--output", type=click.Choice(("table", "json")), default="table", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="Form of the output.",
+)
 def scenarios(file: str, output: str) -> None:
     """Check a file of scenarios and list them; FILE:NAME shows one of them, generated VMs included, as JSON."""
     if not Path(file).exists() and ":" in file:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from serflab.kube.client import ApiError
 from serflab.rebalance.bodies import budget_body, budget_name
 from serflab.rebalance.controller_objects import UNDER_WAY, phase_of
+from serflab.rebalance.eviction import is_migratable
 from serflab.rebalance.launchers import name_of, owner_uid
 from serflab.rebalance.names import budget_path
 
@@ -19,10 +20,16 @@ if TYPE_CHECKING:
 def wanted(objects: Objects, vm: Item) -> int:
     """Return how many pods of a VM must not be evicted: two while it migrates, none where eviction just ends it."""
     spec = vm["spec"]
-    if not spec.get("running", True) or spec.get("evictionStrategy") == "None":
+    if not spec.get("running", True) or _ends(vm):
         return 0
     migration = objects.migration_of(vm)
     return 2 if migration is not None and phase_of(migration) in UNDER_WAY else 1
+
+
+def _ends(vm: Item) -> bool:
+    """Whether an eviction ends the VM, as the webhook sees it."""
+    strategy = vm["spec"].get("evictionStrategy")
+    return strategy == "None" or (strategy == "LiveMigrateIfPossible" and not is_migratable(vm))
 
 
 def is_settled(objects: Objects, key: Key) -> bool:

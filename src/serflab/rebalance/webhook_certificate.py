@@ -80,6 +80,8 @@ class ServingCertificate:
         state = self._state()
         certificate, key = self._files
         try:
+            # First elsewhere: a pair that does not fit would take from the context what it has.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
             self.context.load_cert_chain(certificate, key)
             parsed = x509.load_pem_x509_certificate(certificate.read_bytes())
         except (ssl.SSLError, ValueError, OSError) as error:
