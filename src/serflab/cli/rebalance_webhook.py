@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,8 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str) -> st
     "--certificates",
     type=FILE,
     metavar="DIR",
-    default=Path(".serflab/rebalance-webhook"),
-    show_default=True,
-    help="Its authority and certificate, made there; or tls.crt, tls.key and ca.crt of somebody else.",
+    help="Its authority and certificate, made there; or tls.crt, tls.key and ca.crt of somebody else.  "
+    "[default: serflab/webhook in $XDG_STATE_HOME or ~/.local/state]",
 )
 @click.option(
     "--certificate-hours",
@@ -75,9 +75,11 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str) -> st
     show_default=True,
     help="Of VMs without spec.evictionStrategy.",
 )
-def webhook(hours: float, **chosen: Any) -> None:  # noqa: ANN401 - the other options are the fields of WebhookOptions
+def webhook(certificates: Path | None, hours: float, **chosen: Any) -> None:  # noqa: ANN401 - fields of WebhookOptions
     """Turn evictions of VMs' pods into migrations, as KubeVirt does, until SIGTERM."""
-    run_until_stopped(serve(WebhookOptions(**chosen, lifetime=dt.timedelta(hours=hours))))
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    directory = certificates or home / "serflab" / "webhook"
+    run_until_stopped(serve(WebhookOptions(certificates=directory, lifetime=dt.timedelta(hours=hours), **chosen)))
 
 
 @click.command()
