@@ -92,6 +92,12 @@ def test_degenerate_nodes(agree, name):
     assert agree(Case.constant(name, DEGENERATE[name])) == ""
 
 
+def test_two_dimensions_that_are_spread_alike_but_for_rounding_are_told_apart_alike(agree):
+    usage = np.array([0.1, 0.15, 0.35])
+    shifted = [np.stack([usage, 0 * usage, usage[::-1] + 0.07 * shift, 0 * usage], axis=-1) for shift in range(8)]
+    assert agree(*(Case.constant(f"shifted by {shift}", nodes) for shift, nodes in enumerate(shifted))) == ""
+
+
 @pytest.mark.parametrize("dimension", range(4))
 def test_a_node_without_one_of_the_four_has_no_score_and_spoils_no_other(agree, dimension):
     nodes = draw(8, 6, 4)
