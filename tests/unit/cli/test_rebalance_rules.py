@@ -46,10 +46,10 @@ def test_a_policy_and_its_config_map(run):
 
 def test_files_are_written_where_they_differ(run, checkout):
     would = run("rules", "--write", "--dry-run").out
-    assert would.count("would be written") == 3
+    assert would.count("would be written") == 4
     assert not (checkout / "rebalance-rules.yml").exists()
-    assert run("rules", "--write").out.count(": written") == 3
-    assert run("rules", "--write").out.count("up to date") == 3
+    assert run("rules", "--write").out.count(": written") == 4
+    assert run("rules", "--write").out.count("up to date") == 4
     assert run("policy", "--write").out == "k8s/descheduler-policy.yaml: written\n"
     assert run("policy", "--write", "--max-total=9").out == "k8s/descheduler-policy.yaml: written\n"
     assert run("policy", "--check", str(checkout / "k8s/descheduler-policy.yaml")).status == 0
