@@ -13,7 +13,7 @@ from serflab.lab.health import Watchman
 from serflab.lab.ports import LOOPBACK, check_free
 from serflab.lab.processes import end, lab_processes
 from serflab.lab.supervisor import Supervisor
-from serflab.rebalance import crds, in_cluster
+from serflab.rebalance import admission, crds, in_cluster
 from serflab.rebalance.loop_files import (
     reload_prometheus,
     remove_from_central,
@@ -145,6 +145,7 @@ class LoopRuntime:
     async def _prepare_cluster(self) -> None:
         async with api(self._loop) as client:
             await crds.install(client)
+            await admission.install(client)
             await make_nodes(client, self._nodes)
 
     def _start_prometheus(self) -> None:
@@ -266,6 +267,7 @@ async def _clear(loop: Loop) -> None:
     async with api(loop) as client:
         async with asyncio.timeout(_ANSWER_SECONDS):
             await client.get("/version")
+        await admission.remove(client)
         await clear(client, NAMESPACE)
         await crds.remove(client)
         await remove_nodes(client)

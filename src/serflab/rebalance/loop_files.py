@@ -107,6 +107,8 @@ def prometheus_command(loop: Loop, program: Path) -> tuple[str, ...]:
         f"--storage.tsdb.path={directory / 'data'}",
         f"--storage.tsdb.retention.time={RETENTION_TIME}",
         f"--storage.tsdb.retention.size={RETENTION_SIZE}",
+        # Restarted while the exporter is away, it marks no series as stale: old values would count for five minutes.
+        f"--query.lookback-delta={_duration(loop.times.window)}",
         f"--web.listen-address={LOOPBACK}:{loop.ports.prometheus}",
         "--web.enable-lifecycle",
         "--log.level=warn",

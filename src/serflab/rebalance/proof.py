@@ -20,7 +20,7 @@ from serflab.errors import SerflabError
 from serflab.rebalance import loop as runtime
 from serflab.rebalance.algorithms import ALGORITHMS
 from serflab.rebalance.explain import ended_cycles, expected_classes
-from serflab.rebalance.launchers import SELECTOR, is_live, migration_of, phase_of, vm_of
+from serflab.rebalance.launchers import SELECTOR, is_live, phase_of, vm_of
 from serflab.rebalance.loop_settings import NAMESPACE, load_loop
 from serflab.rebalance.names import migration_path
 from serflab.rebalance.placement import nodes_for
@@ -79,7 +79,6 @@ class Watched:
     most: int = 0
     most_out_of_a_node: int = 0
     names: set[str] = field(default_factory=set)
-    lost: set[str] = field(default_factory=set)
     doubled: set[str] = field(default_factory=set)
 
 
@@ -90,6 +89,7 @@ class Watcher:
         self._loop = loop
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), daemon=True)
+        self._doubled: set[str] = set()
         self.seen = Watched()
 
     def __enter__(self) -> Self:
@@ -111,7 +111,7 @@ class Watcher:
                 except SerflabError:
                     continue
                 self._count(migrations)
-                self._look_for_doubles(pods)
+                self._look_for_doubles(pods, migrations)
                 await asyncio.sleep(_POLL_SECONDS)
 
     def _count(self, migrations: list[dict[str, Any]]) -> None:
@@ -122,12 +122,15 @@ class Watcher:
         self.seen.most_out_of_a_node = max(self.seen.most_out_of_a_node, *sources.values(), 0)
         self.seen.names |= {item["metadata"]["name"] for item in migrations}
 
-    def _look_for_doubles(self, pods: list[dict[str, Any]]) -> None:
-        """Two running pods of a VM are one too many, unless the second is the target of its migration."""
-        running = Counter(
-            vm_of(pod) for pod in pods if is_live(pod) and phase_of(pod) == "Running" and not migration_of(pod)
-        )
-        self.seen.doubled |= {name for name, count in running.items() if count > 1}
+    def _look_for_doubles(self, pods: list[dict[str, Any]], migrations: list[dict[str, Any]]) -> None:
+        """Note the VMs with two running pods and no migration, in two looks: the lists are of different moments."""
+        moving = {
+            item["spec"]["vmiName"] for item in migrations if (item.get("status") or {}).get("phase") not in _FINISHED
+        }
+        running = Counter(vm_of(pod) for pod in pods if is_live(pod) and phase_of(pod) == "Running")
+        doubled = {name for name, count in running.items() if count > 1 and name not in moving}
+        self.seen.doubled |= doubled & self._doubled
+        self._doubled = doubled
 
 
 class Proof:

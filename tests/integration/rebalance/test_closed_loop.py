@@ -1,0 +1,201 @@
+"""The closed loop with the real descheduler, Prometheus and scheduler: what it proves, and that it can be told."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bare_serfs import CHECKOUT, port_block
+from serflab.lab.inventory import STATE_ENV
+from serflab.lab.ports import LOOPBACK
+from serflab.lab.processes import lab_processes
+from serflab.lab.supervisor import Supervisor
+from serflab.lab.tools.pinned import LAB_TOOLS
+from serflab.lab.tools.toolbox import Toolbox
+from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
+from serflab.rebalance.explain import ended_cycles, explain
+from serflab.rebalance.loop import down, switch
+from serflab.rebalance.loop_programs import CONTROLLER, DESCHEDULER, EXPORTER, PROMETHEUS, WEBHOOK, full_name
+from serflab.rebalance.loop_settings import NAMESPACE, Loop, LoopPorts, load_loop, loop_directory
+from serflab.rebalance.loop_status import loop_status, picture
+from serflab.rebalance.preflight import Preflight
+from serflab.rebalance.proof import Proof, Watcher, running_vms, under_way
+from serflab.rebalance.questions import api
+from serflab.rebalance.virtual_machines import list_vms
+
+
+class Silent:
+    """Long work that nobody listens to."""
+
+    def say(self, text):
+        """Nothing."""
+
+    start = finish = say
+
+    def advance(self, task, done, total, unit):
+        """Nothing."""
+
+
+def await_true(condition, what, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def proof(tmp_path_factory):
+    """The proof on a loop of the module's own; it is brought up by the first part that runs."""
+    state_dir = tmp_path_factory.mktemp("loop") / "lab"
+    directory, base = loop_directory(state_dir), port_block(0) + 20
+    loop = Loop(
+        checkout=CHECKOUT,
+        directory=directory,
+        serf="",
+        kubeconfig=directory / "serf" / "kubeconfig",
+        scenario="",
+        nodes=0,
+        algorithm=DEFAULT_ALGORITHM,
+        interval=6.0,
+        threshold=0.0,
+        target_threshold=10.0,
+        port_base=base,
+        exporter_port=base + 15,
+        prometheus=f"http://{LOOPBACK}:{LoopPorts.of(base).prometheus}",
+    )
+    toolbox = Toolbox(CHECKOUT)
+    programs = {name: toolbox.path(name) for name in (*LAB_TOOLS, "descheduler")}
+    try:
+        yield Proof(loop, CHECKOUT / "sample_scenarios.json", programs, Silent())
+    finally:
+        down(state_dir, Silent())
+        assert not list(lab_processes(directory))
+        assert not state_dir.exists()
+
+
+@pytest.fixture
+def loop(proof):
+    """The loop as it is kept."""
+    return load_loop(proof._loop.directory.parent)
+
+
+def holds(proof, part):
+    checks = [check for check in proof.report.checks if check.name.startswith(part)]
+    assert checks
+    assert [check for check in checks if not check.passed] == []
+
+
+def serflab(loop, *arguments, check=True):
+    done = subprocess.run(
+        [Path(sys.executable).with_name("serflab"), "rebalance", *arguments],
+        env={**os.environ, STATE_ENV: str(loop.directory.parent)},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_in_a_balanced_cluster_nothing_moves_in_30_cycles(proof):
+    proof.balanced(30)
+    holds(proof, "balanced")
+
+
+def test_a_hot_node_cools_down_within_the_limits(proof):
+    proof.hot_node(12)
+    holds(proof, "hot node")
+
+
+def test_the_descheduler_completes_a_cycle_by_each_of_the_19_scores(proof):
+    assert len(ALGORITHMS) == 19
+    proof.every_algorithm()
+    holds(proof, "every algorithm")
+
+
+def test_the_last_cycle_is_explained_from_scores_to_classes(loop):
+    switched = switch(loop.changed(algorithm="weighted_average"))
+    await_true(lambda: ended_cycles(switched), "no cycle after a switch")
+    found = explain(switched, ended_cycles(switched)[-1])
+    assert found.algorithm == "weighted_average"
+    assert len(found.nodes) == 5
+    assert found.agrees
+    for node in found.nodes:
+        assert node.percent == int(node.score * 100)
+    assert found.average == pytest.approx(sum(node.percent for node in found.nodes) / 5)
+    assert (found.low, found.high) == (found.average, found.average + 10)
+    told = json.loads(serflab(switched, "explain", "-o", "json").stdout)
+    assert {"agrees", "nodes", "victims", "average"} <= set(told)
+
+
+def test_status_and_watch_tell_the_same_loop(loop):
+    now = loop_status(loop)
+    assert {program.name for program in now.programs} >= {"etcd", "kwok", PROMETHEUS, WEBHOOK, EXPORTER, DESCHEDULER}
+    assert now.problems == []
+    seen = picture(loop)
+    assert seen.problems == []
+    assert sum(node.vms for node in seen.nodes) >= 22
+    assert all(node.category for node in seen.nodes)
+    lines = serflab(loop, "watch", "--count=1").stdout.splitlines()
+    assert [line.split()[1] for line in lines[:5]] == [f"kwok-node-{number}" for number in range(1, 6)]
+
+
+def test_a_second_up_changes_nothing_that_runs(loop):
+    before = {name: state.pid for name, state in Supervisor(loop.directory).states().items()}
+    serflab(loop, "up")
+    assert {name: state.pid for name, state in Supervisor(loop.directory).states().items()} == before
+
+
+@pytest.mark.parametrize("part", [WEBHOOK, PROMETHEUS, EXPORTER])
+def test_while_a_part_is_away_nothing_is_evicted_and_preflight_says_so(loop, part):
+    supervisor = Supervisor(loop.directory)
+    supervisor.stop(full_name(part))
+    with Watcher(loop) as watcher:
+        await_true(Preflight(loop).problems, f"nobody misses the {part}")
+        switched = switch(loop.changed(algorithm="max_metric", target_threshold=0.0))
+        await_true(lambda: len(ended_cycles(switched)) >= 2, "no cycles")
+    assert [victim for cycle in ended_cycles(switched) for victim in cycle.requested] == []
+    assert watcher.seen.most == 0
+    supervisor.start(full_name(part))
+    await_true(lambda: not Preflight(loop).problems(), f"the loop does not heal after the {part} is back")
+
+
+def test_a_controller_that_is_killed_in_migrations_loses_and_doubles_no_vm(loop):
+    supervisor = Supervisor(loop.directory)
+    wanted = set(asyncio.run(running_vms(loop)))
+    with Watcher(loop) as watcher:
+        switched = switch(loop.changed(algorithm="max_metric", target_threshold=0.0))
+        await_true(lambda: any(cycle.requested for cycle in ended_cycles(switched)), "nothing is evicted")
+        for _ in range(3):
+            os.kill(supervisor.state(full_name(CONTROLLER)).pid, 9)
+            await_true(lambda: supervisor.state(full_name(CONTROLLER)).state == "RUNNING", "it is not started again")
+        supervisor.stop(full_name(DESCHEDULER))
+        await_true(lambda: not asyncio.run(under_way(loop)), "migrations do not end")
+    running = asyncio.run(running_vms(loop))
+    assert set(running) == wanted
+    assert set(running.values()) == {1}
+    assert watcher.seen.doubled == set()
+
+
+def test_when_a_node_vanishes_its_vms_run_elsewhere_and_cycles_go_on_with_the_others(loop, proof):
+    wanted = set(asyncio.run(running_vms(loop)))
+    kubectl = proof._programs["kubectl"]
+    subprocess.run([kubectl, f"--kubeconfig={loop.kubeconfig}", "delete", "node", "kwok-node-5"], check=True)
+    switched = switch(loop.changed(algorithm="cpu_focused", target_threshold=10.0))
+    await_true(lambda: any(len(cycle.classes) == 4 for cycle in ended_cycles(switched)), "no cycle of four nodes")
+    await_true(lambda: nodes_of_vms(loop) == {f"kwok-node-{number}" for number in range(1, 5)}, "VMs stay there")
+    await_true(lambda: asyncio.run(running_vms(loop)) == dict.fromkeys(wanted, 1), "VMs are lost or doubled")
+
+
+def nodes_of_vms(loop):
+    async def ask():
+        async with api(loop) as client:
+            return await list_vms(client, NAMESPACE)
+
+    return {vm["status"].get("nodeName") for vm in asyncio.run(ask())}
