@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from serflab.lab.link_values import go_duration
 
 if TYPE_CHECKING:
     from click import Context, Parameter
@@ -16,13 +19,16 @@ PORT = click.IntRange(1, 65535)
 
 
 class _Seconds(click.FloatRange):
-    """A time, more than 0; unlike `FloatRange` it refuses nan and inf."""
+    """A time, more than 0, in seconds or as Go writes it: `60`, `60s`, `1m30s`; it refuses nan and inf."""
 
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True)
 
     def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> float:  # noqa: ANN401 - as click has it
         """Return the seconds."""
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                value = go_duration(value) if value else value
         seconds = float(super().convert(value, param, ctx))
         if not math.isfinite(seconds):
             self.fail(f"{value} is not a time", param, ctx)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from serflab.rebalance.psi import Demand, PsiFormula
 
 
+# Sums of the same VMs differ in their last bits by the order of adding; `pareto_front` would tell alike nodes apart.
+_DIGITS = 9
+
+
 @dataclass(frozen=True, slots=True)
 class NodeSize:
     """The capacity of a node."""
@@ -75,5 +79,5 @@ def node_figures(
         pressure(formula, touched, touched_variance, gib),
         np.bincount(where, minlength=len(places)),
     )
-    rows = zip(*(column.tolist() for column in columns), strict=True)
+    rows = zip(*(np.round(column, _DIGITS).tolist() for column in columns), strict=True)
     return {name: NodeFigures(*row) for name, row in zip(sizes, rows, strict=True)}

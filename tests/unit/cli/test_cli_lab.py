@@ -48,6 +48,10 @@ class TestDryRun:
         assert row(shown.out, "serf5")[5] == "0.5"
         assert "Prometheus: http://127.0.0.1:9092, the page: http://127.0.0.1:8081" in shown.out
 
+    @pytest.mark.parametrize(("given", "seconds"), [("2s", "2"), ("1m30s", "90"), ("500ms", "0.5")])
+    def test_a_pace_may_have_units(self, serflab, given, seconds):
+        assert row(serflab("up", "--dry-run", f"--interval={given}").out, "serf2")[5] == seconds
+
     def test_serfs_that_are_up_stay_in_the_plan(self, serflab, state_dir, a_lab):
         shown = serflab("up", "--dry-run", "--only=serf4")
         names = [line.split()[0] for line in shown.out.splitlines() if line.startswith("serf")]

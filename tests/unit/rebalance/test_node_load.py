@@ -61,3 +61,12 @@ def test_the_text_names_the_node_twice_and_escapes_it():
 )
 def test_a_node_that_does_not_tell_its_size_is_a_reference_node(capacity, size):
     assert node_size({"metadata": {"name": "a"}, "status": {"capacity": capacity}}) == size
+
+
+def test_nodes_with_the_same_vms_have_the_same_figures_in_whatever_order_they_come():
+    uses = [0.1, 0.2, 0.3]
+    assert sum(uses) != sum(reversed(uses))
+    loads = [VMLoad.of("vm", "a", demand(use, use)) for use in uses]
+    loads += [VMLoad.of("vm", "b", demand(use, use)) for use in reversed(uses)]
+    found = node_figures(loads, {"a": NodeSize(), "b": NodeSize()})
+    assert found["a"] == found["b"]
