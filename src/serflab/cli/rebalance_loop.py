@@ -16,7 +16,7 @@ from serflab.cli.table import print_table
 from serflab.cli.values import PORT, SECONDS
 from serflab.errors import Finding, InputError, SerflabError
 from serflab.lab.health import Watchman
-from serflab.lab.inventory import CONTAINERLAB
+from serflab.lab.inventory import CONTAINERLAB, load_inventory
 from serflab.lab.ports import LOOPBACK, port_base
 from serflab.lab.processes import lab_processes
 from serflab.lab.supervisor import Supervisor
@@ -111,7 +111,16 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
         "\nnext: `serflab rebalance watch`, `serflab rebalance explain`, `serflab rebalance switch ALGORITHM`, "
         "`serflab rebalance down`"
     )
+    click.echo(f"the page: {_page()}")
     click.echo(f"kubectl: export KUBECONFIG={loop.kubeconfig}")
+
+
+def _page() -> str:
+    """Return where a viewer shows the loop: the lab's, or how to start one."""
+    try:
+        return f"{load_inventory(state_dir()).viewer}, Rebalancing"
+    except SerflabError:
+        return "start it with `.venv/bin/python flask-app/app.py`; there, Rebalancing"
 
 
 def _absolute(scenario: str | None) -> str | None:

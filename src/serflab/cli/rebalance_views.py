@@ -20,10 +20,12 @@ from serflab.rebalance.cycles import OVER, UNDER
 from serflab.rebalance.explain import Explanation, last_cycle
 from serflab.rebalance.explain import explain as explain_cycle
 from serflab.rebalance.loop_settings import load_loop
-from serflab.rebalance.loop_status import NodeRow, Picture, picture
+from serflab.rebalance.loop_status import Picture, picture
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from serflab.rebalance.nodes_now import NodeRow
 
 _COLOURS = {OVER: "red", UNDER: "green"}
 
@@ -68,16 +70,20 @@ def _drawn(now: Picture) -> RenderableType:
 
 def _cells(row: NodeRow) -> tuple[str, ...]:
     score = "-" if row.score is None else f"{row.score:.3f}"
-    pressure = f"{100 * max(row.cpu_pressure, row.memory_pressure):.1f} %"
+    pressures = [each for each in (row.cpu_pressure, row.memory_pressure) if each is not None]
     return (
         row.name,
-        f"{100 * row.cpu:.1f} %",
-        f"{100 * row.memory:.1f} %",
-        pressure,
+        _percent(row.cpu),
+        _percent(row.memory),
+        _percent(max(pressures, default=None)),
         score,
         row.category or "-",
         str(row.vms),
     )
+
+
+def _percent(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{100 * ratio:.1f} %"
 
 
 def _print_plain(now: Picture) -> None:

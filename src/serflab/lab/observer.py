@@ -210,6 +210,11 @@ class LabObserver:
     # --- what readers ask ---
 
     @property
+    def state_dir(self) -> Path:
+        """Return the state directory of the lab."""
+        return self._state_dir
+
+    @property
     def topology(self) -> Topology:
         """Return the topology with its links as they are set; raises its `InputError` while the file cannot be used."""
         files = self._files

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from serflab.errors import SerflabError
 from serflab.lab.supervisor import Supervisor
-from serflab.rebalance.cycles import APPROPRIATE, OVER, UNDER
+from serflab.rebalance.cycles import OVER, UNDER
 from serflab.rebalance.explain import ended_cycles
 from serflab.rebalance.loop_programs import PARTS, PROMETHEUS, full_name
 from serflab.rebalance.loop_settings import NAMESPACE, OWN_SERF
 from serflab.rebalance.names import migration_path
+from serflab.rebalance.nodes_now import nodes_now
 from serflab.rebalance.preflight import Preflight
-from serflab.rebalance.questions import api, node_figures, node_scores
-from serflab.rebalance.utilization import classify_nodes
+from serflab.rebalance.questions import api
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from serflab.rebalance.cycles import Cycle
     from serflab.rebalance.loop_settings import Loop
+    from serflab.rebalance.nodes_now import NodeRow
 
-_WORDS: Final = {"under": UNDER, "over": OVER, "appropriate": APPROPRIATE}
 _MOVES_SHOWN: Final = 8
 
 
@@ -131,20 +131,6 @@ def _cycle_status(cycle: Cycle) -> CycleStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeRow:
-    """A node as `watch` shows it: ratios of CPU, memory and their pressures, its score and class (empty: unknown)."""
-
-    name: str
-    cpu: float
-    memory: float
-    cpu_pressure: float
-    memory_pressure: float
-    vms: int
-    score: float | None
-    category: str
-
-
-@dataclass(frozen=True, slots=True)
 class Move:
     """A migration of a VM; `started` and `ended` as the object has them, empty until then."""
 
@@ -173,43 +159,14 @@ class Picture:
 
 def picture(loop: Loop) -> Picture:
     """Return the loop as it is now; a part that does not answer is told in `problems`, the rest is there."""
-    problems: list[str] = []
-    figures: dict[str, dict[str, float]] = {}
-    scores: dict[str, float] = {}
-    classes: dict[str, str] = {}
+    now = nodes_now(loop)
+    problems = list(now.problems)
     moves: list[Move] = []
-    try:
-        figures = node_figures(loop)
-    except SerflabError as error:
-        problems.append(error.message)
-    try:
-        scores = node_scores(loop)
-        if scores:
-            classes, _ = classify_nodes(scores, loop.threshold, loop.target_threshold)
-    except SerflabError as error:
-        problems.append(f"Prometheus: {error.message}")
     try:
         moves = asyncio.run(_moves(loop))
     except (SerflabError, TimeoutError) as error:
         problems.append(f"the API server: {error}")
-    rows = [
-        _row(name, figures.get(name, {}), scores.get(name), classes)
-        for name in sorted({*figures, *scores}, key=_natural)
-    ]
-    return Picture(time.time(), loop.algorithm, rows, moves, problems)
-
-
-def _row(name: str, figures: Mapping[str, float], score: float | None, classes: Mapping[str, str]) -> NodeRow:
-    return NodeRow(
-        name,
-        figures.get("node_cpu_usage_ratio", 0.0),
-        figures.get("node_memory_usage_ratio", 0.0),
-        figures.get("node_cpu_pressure_psi", 0.0),
-        figures.get("node_memory_pressure_psi", 0.0),
-        int(figures.get("node_vm_count", 0)),
-        score,
-        _WORDS[classes[name]] if name in classes else "",
-    )
+    return Picture(time.time(), loop.algorithm, now.nodes, moves, problems)
 
 
 async def _moves(loop: Loop) -> list[Move]:
@@ -230,9 +187,3 @@ def _move(migration: Mapping[str, Any]) -> Move:
         told.get("startTimestamp", ""),
         told.get("endTimestamp", ""),
     )
-
-
-def _natural(name: str) -> tuple[str, int, str]:
-    """Return a key by which node-10 comes after node-9."""
-    stem = name.rstrip("0123456789")
-    return stem, int(name[len(stem) :] or 0), name

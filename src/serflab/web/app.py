@@ -10,6 +10,7 @@ from serflab.lab.inventory import state_directory
 from serflab.lab.observer import LabObserver
 from serflab.lab.positions import PositionStore, positions_directory
 from serflab.offload.client import OffloadClient
+from serflab.rebalance.observe import LoopObserver
 from serflab.web import (
     documentation,
     events,
@@ -21,6 +22,7 @@ from serflab.web import (
     operations,
     page,
     positions,
+    rebalance,
     series,
     templates,
     topology,
@@ -32,6 +34,7 @@ from serflab.web.events import install_streams
 from serflab.web.forward import install_offload
 from serflab.web.lookup import EXTENSION, SETTINGS
 from serflab.web.positions import install_positions
+from serflab.web.rebalance import install_rebalance
 from serflab.web.security import install_security
 from serflab.web.token import write_token
 from serflab.web.turns import InTurn
@@ -51,6 +54,7 @@ _BLUEPRINTS = (
     liqo_connections,
     virtual_pods,
     operations,
+    rebalance,
     health,
     documentation,
     page,
@@ -78,6 +82,7 @@ def create_app(settings: Settings, observer: LabObserver | None = None, *, token
     install_compression(app)
     install_streams(app)
     install_offload(app, OffloadClient(observer.offload_socket))
+    install_rebalance(app, LoopObserver(observer.state_dir))
     install_positions(app, PositionStore(positions_directory(settings.home)))
     app.config["MAX_CONTENT_LENGTH"] = _MOST_BYTES
     for module in _BLUEPRINTS:

@@ -12,7 +12,7 @@ from flask import Blueprint, Response
 from serflab import __version__
 from serflab.web.errors import json_response
 
-_PARTS = ("openapi_offload.yaml",)
+_PARTS = ("openapi_offload.yaml", "openapi_rebalance.yaml")
 
 blueprint = Blueprint("documentation", __name__)
 
