@@ -23,6 +23,7 @@ export class Plot {
   #series = null;
   #shown = [];
   #marker = null;
+  #moments = [];
   #key = "";
   #height;
   #onZoom;
@@ -44,10 +45,10 @@ export class Plot {
     this.element.style.minHeight = `${height}px`;
   }
 
-  /** Draws a series (see chart_series.js) without the lines in `hidden`; `marker` is a moment or null. */
-  draw(uPlot, series, { hidden = [], marker = null } = {}) {
+  /** Draws a series (see chart_series.js) without the lines in `hidden`; `marker` is a moment or null, `moments` have a triangle each. */
+  draw(uPlot, series, { hidden = [], marker = null, moments = [] } = {}) {
     this.#series = series;
-    this.#marker = marker;
+    [this.#marker, this.#moments] = [marker, moments];
     this.#shown = series.lines.filter(({ id }) => !hidden.includes(id));
     const values = series.stacked ? pile(this.#shown, series.timestamps.length) : this.#shown.map((line) => line.values);
     const data = [series.timestamps, ...values];
@@ -103,7 +104,7 @@ export class Plot {
       hooks: {
         setCursor: [(plot) => this.#onCursor(plot.cursor.idx ?? null)],
         setSelect: [(plot) => this.#zoom(plot)],
-        draw: [(plot) => this.#mark(plot)],
+        draw: [(plot) => this.#mark(plot), (plot) => this.#point(plot)],
       },
     };
   }
@@ -144,6 +145,24 @@ export class Plot {
     ctx.stroke();
     ctx.textAlign = x > bbox.left + bbox.width / 2 ? "right" : "left";
     ctx.fillText(` ${time(this.#marker)} `, x, bbox.top);
+    ctx.restore();
+  }
+
+  /** A triangle at the lower edge for each moment. */
+  #point(plot) {
+    const { ctx, bbox } = plot;
+    const size = 5 * devicePixelRatio;
+    const bottom = bbox.top + bbox.height;
+    ctx.save();
+    ctx.fillStyle = colour("text");
+    for (const moment of this.#moments.filter((at) => at >= this.#series.from && at <= this.#series.to)) {
+      const x = plot.valToPos(moment, "x", true);
+      ctx.beginPath();
+      ctx.moveTo(x - size, bottom);
+      ctx.lineTo(x + size, bottom);
+      ctx.lineTo(x, bottom - 1.6 * size);
+      ctx.fill();
+    }
     ctx.restore();
   }
 

@@ -10,6 +10,7 @@ import { Live } from "./live.js";
 import { followToEnd, liqoConnect } from "./liqo_connect.js";
 import { removeLinks } from "./liqo_remove.js";
 import { readView, writeView } from "./location.js";
+import { Loops } from "./loops.js";
 import { MEASURES, chooseMeasure, setThresholds } from "./measures.js";
 import { NodeTable } from "./node_table.js";
 import { offloadPod } from "./offload_pod.js";
@@ -27,6 +28,7 @@ import { bringHome } from "./virtual_actions.js";
 import { VirtualSidebar } from "./virtual_sidebar.js";
 
 const live = new Live();
+const loops = new Loops({ live, onChange: showLoops });
 let graph = null;
 let missingPackages = "";
 let opener = null;
@@ -46,7 +48,7 @@ const ACTIONS = {
   remove: async (serf, only) => (await removeLinks(serf, only)).forEach(followToEnd),
 };
 const panel = new Panel({
-  onChange: go, onMenu: openMenuOf, onLink: showLink, virtualPods,
+  onChange: go, onMenu: openMenuOf, onLink: showLink, virtualPods, loopOn: (serf) => loops.on(serf),
   peerings: { connect: ACTIONS.connect, remove: ACTIONS.remove, follow: followToEnd },
 });
 const table = new NodeTable({ onSelect: select, onMenu: openMenuOf });
@@ -72,6 +74,7 @@ const SHORTCUTS = [
   { key: "t", text: "Table", act: () => change({ view: "table" }) },
   ...Object.entries(MEASURES).map(([measure, { title }], index) => ({ key: String(index + 1), text: `Colour by ${title}`, act: () => change({ measure }) })),
   { key: "v", text: "Virtual pods", act: () => sidebar.toggle() },
+  { key: "r", text: "Rebalancing", act: () => byId("loop-open").click() },
   { key: "h", text: "History", act: () => timeline.toggle() },
   { key: "l", text: "Back to live", act: () => timeline.live() },
   { key: "d", text: "Dark or light theme", act: () => byId("theme").click() },
@@ -82,6 +85,19 @@ function select(name, pod = null) {
   opener = document.activeElement;
   change({ node: name, pod });
   if (name) panel.focus();
+}
+
+/** The button that leads to the loop of rebalancing is there while one is. */
+function showLoops([loop]) {
+  byId("loop-open").hidden = loop === undefined;
+  showTopology();
+}
+
+function openLoop() {
+  const [loop] = loops.known;
+  opener = byId("loop-open");
+  change({ node: loop.serf, pod: null, pods: [], tab: "rebalancing" });
+  panel.focus();
 }
 
 /** From the sidebar into the panel; where it covers the page, it makes room. */
@@ -196,6 +212,7 @@ function setUpSearch() {
 function setUpButtons() {
   byId("view-graph").addEventListener("click", () => change({ view: "graph" }));
   byId("view-table").addEventListener("click", () => change({ view: "table" }));
+  byId("loop-open").addEventListener("click", openLoop);
   byId("help").addEventListener("click", () => showShortcuts(SHORTCUTS));
   byId("past-live").addEventListener("click", () => timeline.live());
   document.querySelector(".skip").addEventListener("click", (event) => {
@@ -221,6 +238,7 @@ async function start() {
     showTopology();
   });
   live.start();
+  loops.start();
   try {
     graph = await createGraph({
       onSelect: select, onLayout: (layout) => change({ layout }), onMenu: openMenuOf,

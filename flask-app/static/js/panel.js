@@ -12,7 +12,8 @@ import { links, plainNode } from "./panel_links.js";
 import { OverviewTab } from "./panel_overview.js";
 import { PeeringsTab } from "./panel_peerings.js";
 import { PodsTab } from "./panel_pods.js";
-import { chosenTab, choosing } from "./panel_view.js";
+import { RebalanceTab } from "./panel_rebalance.js";
+import { TABS, chosenTab, choosing } from "./panel_view.js";
 import { resizable } from "./panel_width.js";
 import { Chart } from "./chart.js";
 import { Tabs } from "./tabs.js";
@@ -31,6 +32,7 @@ export class Panel {
   #chart;
   #onChange;
   #onLink;
+  #loopOn;
   #state = h("span", { class: "badge" });
   #name = h("h2");
   #menu = h("button", { type: "button", class: "button panel-menu", "aria-haspopup": "menu" }, "Actions");
@@ -41,9 +43,10 @@ export class Panel {
    * `onChange(view)` when the user goes to another node or pod, or chooses another chart; `view.node` null closes. `onMenu(serf,
    * {x, y})` when the menu of the serf is asked for, `onLink(id)` when a link is to be shown. `peerings`: what its tab of peerings can do, see there.
    * `virtualPods`: `{offload(serf, pod), bringBack(virtualPod), details(id)}`, what is done with pods that are, or shall be, virtual.
+   * `loopOn(serf)` gives the loop of rebalancing that runs on a serf, or null.
    */
-  constructor({ onChange, onMenu, onLink, peerings, virtualPods }) {
-    [this.#onChange, this.#onLink] = [onChange, onLink];
+  constructor({ onChange, onMenu, onLink, peerings, virtualPods, loopOn }) {
+    [this.#onChange, this.#onLink, this.#loopOn] = [onChange, onLink, loopOn];
     const go = (fields) => this.#onChange({ ...this.#view, ...fields });
     this.#chart = new Chart({ onChange: go, onLeave: () => go({ ...choosing([]), tab: "overview" }) });
     const choose = (pods, tab = "pods") => go({ ...choosing(pods), tab, hide: [] });
@@ -55,8 +58,9 @@ export class Panel {
       events: new EventsTab({ onPod: (pod) => choose([pod]) }),
       health: new HealthTab(),
       config: new ConfigTab(),
+      rebalancing: new RebalanceTab(),
     };
-    const titles = { overview: "Overview", pods: "Pods", peerings: "Peerings", cluster: "Cluster", events: "Events", health: "Health", config: "Config" };
+    const titles = { overview: "Overview", pods: "Pods", peerings: "Peerings", cluster: "Cluster", events: "Events", health: "Health", config: "Config", rebalancing: "Rebalancing" };
     this.#tabs = new Tabs({
       label: "Details of the serf",
       tabs: Object.entries(this.#views).map(([id, { element }]) => ({ id, title: titles[id], element })),
@@ -94,6 +98,7 @@ export class Panel {
 
   restyle() {
     this.#chart.restyle();
+    this.#views.rebalancing.restyle();
   }
 
   focus() {
@@ -106,19 +111,28 @@ export class Panel {
 
   #open() {
     const node = this.#node();
-    const kind = node === undefined ? "unknown" : isSerf(node) ? "serf" : "plain";
+    const own = node === undefined && this.#loopOn(this.#view.node)?.own_serf === true;
+    const kind = own ? "loop" : node === undefined ? "unknown" : isSerf(node) ? "serf" : "plain";
     if (this.#drawn !== kind) {
       this.#drawn = kind;
       this.#key = "";
       setText(this.#name, this.#view.node);
-      this.#tabs.list.hidden = this.#menu.hidden = kind !== "serf";
-      this.#state.hidden = kind === "unknown";
-      this.#body.replaceChildren(...(kind === "serf" ? this.#tabs.panels : []));
+      this.#leave();
+      this.#menu.hidden = kind !== "serf";
+      this.#tabs.list.hidden = kind !== "serf" && !own;
+      this.#state.hidden = node === undefined;
+      this.#body.replaceChildren(...(this.#tabs.list.hidden ? [] : this.#tabs.panels));
       this.#body.scrollTop = 0;
     }
     if (kind === "unknown") {
       this.#notes.hidden = true;
       this.#body.replaceChildren(h("p", { class: "hint" }, "The topology has no node of this name."));
+      return;
+    }
+    this.#offerTabs(own);
+    if (own) {
+      this.#notes.hidden = true;
+      this.#showTab({ name: this.#view.node }, "rebalancing");
       return;
     }
     this.#showState(node);
@@ -137,8 +151,13 @@ export class Panel {
     this.#onChange({ ...this.#view, ...choosing([]), node: name, tab: null });
   }
 
-  #showTab(node) {
-    const tab = chosenTab(this.#view);
+  /** A serf of a loop's own has nothing but the loop; others have that tab when a loop runs on them, or while it is shown. */
+  #offerTabs(own) {
+    const looped = this.#loopOn(this.#view.node) !== null || chosenTab(this.#view) === "rebalancing";
+    this.#tabs.offer(TABS.filter((id) => (id === "rebalancing" ? looped : !own)));
+  }
+
+  #showTab(node, tab = chosenTab(this.#view)) {
     if (tab !== this.#shownTab) {
       this.#leave();
       this.#shownTab = tab;
@@ -146,7 +165,7 @@ export class Panel {
       this.#body.scrollTop = 0;
       this.#views[tab].open(node, this.#view);
     }
-    this.#chart.setStale(staleText(node, this.#topology));
+    if (node.state !== undefined) this.#chart.setStale(staleText(node, this.#topology));
     this.#views[tab].show({ node, view: this.#view, topology: this.#topology, onNode: (name) => this.#goTo(name), onLink: this.#onLink });
   }
 

@@ -1,6 +1,6 @@
 /** What the panel and its chart show: the fields of a view that are theirs, and what they mean together. */
 
-export const TABS = ["overview", "pods", "peerings", "cluster", "events", "health", "config"];
+export const TABS = ["overview", "pods", "peerings", "cluster", "events", "health", "config", "rebalancing"];
 /** By name, in seconds. */
 export const WINDOWS = { "5m": 300, "15m": 900, "1h": 3600, "2h": 7200 };
 /** How a serf's chart shows its series: emulated and real, emulated minus real, or stacked by namespace or by pod. */

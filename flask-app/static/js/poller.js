@@ -3,19 +3,20 @@
 const INTERVAL_MS = 5000;
 
 /**
- * Calls `ask(signal)`, then `onAnswer(answer)` or `onFailure(error)`, at once and every 5 s until stopped. A hidden page
+ * Calls `ask(signal)`, then `onAnswer(answer)` or `onFailure(error)`, at once and `every` so many ms (5 s) until stopped. A hidden page
  * asks nothing and catches up when it is shown.
  */
 export class Poller {
   #ask;
   #onAnswer;
   #onFailure;
+  #every;
   #timer = null;
   #request = null;
   #running = false;
 
-  constructor({ ask, onAnswer, onFailure }) {
-    [this.#ask, this.#onAnswer, this.#onFailure] = [ask, onAnswer, onFailure];
+  constructor({ ask, onAnswer, onFailure, every = INTERVAL_MS }) {
+    [this.#ask, this.#onAnswer, this.#onFailure, this.#every] = [ask, onAnswer, onFailure, every];
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && this.#running) this.start();
     });
@@ -45,6 +46,6 @@ export class Poller {
       if (request.signal.aborted) return;
       this.#onFailure(error);
     }
-    this.#timer = setTimeout(() => this.#poll(), INTERVAL_MS);
+    this.#timer = setTimeout(() => this.#poll(), this.#every);
   }
 }

@@ -20,6 +20,11 @@ export class Tabs {
     this.panels = [...this.#tabs.values()].map(({ panel }) => panel);
   }
 
+  /** Offers only the tabs of these ids. */
+  offer(ids) {
+    for (const [id, { button }] of this.#tabs) button.hidden = !ids.includes(id);
+  }
+
   choose(id) {
     if (id === this.#chosen) return;
     this.#chosen = id;
@@ -33,7 +38,7 @@ export class Tabs {
   }
 
   #move(event) {
-    const ids = [...this.#tabs.keys()];
+    const ids = [...this.#tabs.keys()].filter((id) => !this.#tabs.get(id).button.hidden);
     const at = ids.indexOf(this.#chosen);
     const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: ids.length - 1 }[event.key];
     if (next === undefined) return;
