@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-PATIENCE = 60.0
-WINDOW = "3s"
+PATIENCE = 180.0
+# Longer than a busy machine leaves out scrapes; the values stay the same.
+WINDOW = "1m"
 
 
 class ScoringPrometheus:

@@ -64,7 +64,7 @@ def descheduler(serf, tmp_path):
         flags = ("--descheduling-interval=0s", "--secure-port=0", "--logging-format=json", "--v=3")
         arguments = (f"--kubeconfig={serf.kubeconfig}", f"--policy-config-file={file}", *flags)
         command = in_cluster.command(Path(sys.executable), serf.ca, (str(program), *arguments))
-        return subprocess.run(command, capture_output=True, check=False, timeout=60)
+        return subprocess.run(command, capture_output=True, check=False, timeout=180)
 
     return run
 
