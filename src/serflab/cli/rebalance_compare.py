@@ -119,9 +119,8 @@ def compare(  # noqa: PLR0913 - one parameter per option
     if report:
         _write(report, html(found))
     if plots:
-        front = [row.algorithm for row in pareto_front(found.rows)]
         _write(plots / f"{found.scenario}-pareto.svg", pareto_plot(found))
-        _write(plots / f"{found.scenario}-time.svg", time_plot(found, front))
+        _write(plots / f"{found.scenario}-time.svg", time_plot(found))
 
 
 @click.command()

@@ -75,9 +75,13 @@ def pareto_plot(comparison: Comparison) -> str:
     return _svg(title, parts)
 
 
-def time_plot(comparison: Comparison, algorithms: Sequence[str]) -> str:
-    """Return the plot of the spread of CPU over time for a few algorithms (at most five are drawn)."""
-    drawn = list(algorithms)[: len(_LINES)]
+def time_plot(comparison: Comparison) -> str:
+    """Return the plot of the spread of CPU over time: of the recommended algorithm, then of the front's least spreads.
+
+    At most five are drawn.
+    """
+    front = [row.algorithm for row in reversed(pareto_front(comparison.rows))]
+    drawn = [name for name in dict.fromkeys([comparison.recommendation.algorithm, *front]) if name][: len(_LINES)]
     settings = comparison.settings
     series = {name: comparison.sigma[name][0] for name in drawn}
     minutes = settings.interval / 60

@@ -50,7 +50,7 @@ def html(comparison: Comparison) -> str:
         "<p>Down and to the left is better. Filled circles are the Pareto front; the table has the numbers.</p>",
         pareto_plot(comparison),
         "<h2>Spread over time</h2>",
-        time_plot(comparison, front),
+        time_plot(comparison),
         "<h2>All figures</h2>",
         _table(comparison.rows, front),
         "<h2>What they mean</h2>",

@@ -13,7 +13,7 @@ from serflab.rebalance.scenario_check import SAMPLES, check_scenario, load_scena
 from serflab.rebalance.scenario_generate import Recipe, generate
 from serflab.traces.names import subdomain_problem
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 UNQUOTED = "write the number without quotes and unit"
 TEMPLATES = CHECKOUT / "workload_templates"
 

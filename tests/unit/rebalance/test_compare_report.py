@@ -25,7 +25,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    hot = load_scenario(f"{Path(__file__).resolve().parents[2] / SAMPLES}:hot-node")
+    hot = load_scenario(f"{Path(__file__).resolve().parents[3] / SAMPLES}:hot-node")
     hot.name = 'hot <node> & "co"'
     return compare(hot, list(ALGORITHMS), Settings(cycles=5), seeds=3, processes=1)
 
@@ -99,10 +99,12 @@ def test_the_plot_has_every_algorithm_at_its_place_and_joins_the_front(compariso
     assert float(by_row[more.algorithm].get("cx")) > float(by_row[fewer].get("cx"))
 
 
-def test_the_plot_over_time_draws_at_most_five(comparison):
-    plot = ET.fromstring(time_plot(comparison, list(ALGORITHMS)))
+def test_the_plot_over_time_draws_the_recommended_algorithm_and_at_most_four_others(comparison):
+    plot = ET.fromstring(time_plot(comparison))
     lines = plot.findall(f"{SVG}polyline")
-    assert len(lines) == 5
+    named = [text.text.split()[1] for text in plot.findall(f"{SVG}text") if text.text.split()[-1] in ALGORITHMS]
+    assert 1 <= len(lines) == len(named) <= 5
+    assert named[0] == comparison.recommendation.algorithm
     assert all(len(line.get("points").split()) == 5 for line in lines)
 
 

@@ -22,7 +22,7 @@ from serflab.rebalance.scenario import VM, Node, Scenario
 from serflab.rebalance.scenario_check import SAMPLES, load_scenarios
 
 K3 = "linear_amplified_ideal_point_positive_distance:k3"
-SCENARIOS = load_scenarios(Path(__file__).resolve().parents[2] / SAMPLES)
+SCENARIOS = load_scenarios(Path(__file__).resolve().parents[3] / SAMPLES)
 SHORT = Settings(cycles=12)
 
 

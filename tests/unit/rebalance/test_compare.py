@@ -14,7 +14,7 @@ from serflab.rebalance.compare import compare
 from serflab.rebalance.emulator_settings import Settings
 from serflab.rebalance.scenario_check import SAMPLES, load_scenario
 
-HOT = load_scenario(f"{Path(__file__).resolve().parents[2] / SAMPLES}:hot-node")
+HOT = load_scenario(f"{Path(__file__).resolve().parents[3] / SAMPLES}:hot-node")
 SHORT = Settings(cycles=6)
 
 
