@@ -85,6 +85,11 @@ def binds(topology: Topology, node: Node) -> dict[PurePosixPath, Path | None]:
     return found
 
 
+def config_of(node: Node) -> PurePosixPath:
+    """Return where the emulation config of a serf lies in its container."""
+    return _FILES / node.env.get(CONFIG_ENV, DEFAULT_CONFIG)
+
+
 def published_ports(node: Node) -> dict[int, tuple[str, int]]:
     """Return the ports of a node that are published at a fixed place: port inside to address and port outside."""
     found = {}
@@ -110,7 +115,7 @@ def _node_findings(plan: ContainerPlan) -> Iterator[Finding]:
         if not node.image:
             hint = "`serflab image build` makes serflab/serf:k3s"
             yield Finding(file, f"{path}.image", "is missing; expected the image of a serf", hint)
-        config = _FILES / node.env.get(CONFIG_ENV, DEFAULT_CONFIG)
+        config = config_of(node)
         if config.parent != _OWN_FILES and not any(config == inside or inside in config.parents for inside in bound):
             place = plan.topology.file.parent / node.env.get(CONFIG_ENV, DEFAULT_CONFIG)
             hint = f"bind it, such as {place}:{config}:ro"

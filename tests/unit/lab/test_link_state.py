@@ -182,6 +182,37 @@ async def until(holds):
     pytest.fail("it never came to hold")
 
 
+async def test_what_people_set_lasts_until_containerlab_has_looked_at_netem_again(containers, tmp_path):
+    nodes = tuple(Node(name, "linux", "serf") for name in ("serf1", "serf2"))
+    topology = Topology(tmp_path / "t.yaml", "ctest", nodes, (LINK,))
+    watch, settings, played = containers(topology)
+    following = asyncio.create_task(watch.follow())
+
+    def tell(**attributes):
+        with played.open("a", encoding="utf-8") as file:
+            file.write(update(**attributes) + "\n")
+
+    async def told(seen):
+        tell(rx_bytes=str(seen), tx_bytes="1", rx_bps="1", tx_bps="1")
+        await until(lambda: watch.known.interfaces["serf1", "eth1"].rx_bytes == seen)
+
+    try:
+        await until(lambda: watch.known.interfaces.get(("serf1", "eth1")) is not None)
+        mine = Setting(Impairment(delay=0.02), NETEM)
+        settings.put(LINK.id, mine)
+        await told(1001)
+        assert settings.load() == {LINK.id: mine}
+        tell(netem_delay="20ms")
+        await until(lambda: watch.known.interfaces["serf1", "eth1"].netem == mine.impairment)
+        settings.clear(LINK.id)
+        tell(netem_delay="20ms", rx_bytes="1002", tx_bytes="1", rx_bps="1", tx_bps="1")
+        await until(lambda: watch.known.interfaces["serf1", "eth1"].rx_bytes == 1002)
+        assert settings.load() == {}
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
 async def test_the_watch_keeps_what_netem_does_and_forgets_what_it_does_no_more(containers, tmp_path):
     nodes = tuple(Node(name, "linux", "serf") for name in ("serf1", "serf2"))
     topology = Topology(tmp_path / "t.yaml", "ctest", nodes, (LINK,))
