@@ -158,3 +158,49 @@ class TestFiles:
         assert [node.name for node in part.nodes] == ["serf1", "serf2", "router", "prometheus"]
         assert part.node("serf1").binds == (f"{tmp_path}/annotations:/opt/annotations:ro",)
         assert part.node("router").binds == (f"{tmp_path}/router.conf:/etc/router.conf", "__clabNodeDir__/state:/state")
+
+    def test_every_path_of_a_part_is_absolute_that_is_sought_from_the_directory_of_the_file(self, write, tmp_path):
+        text = LAB.replace(
+            "kind: linux,",
+            "kind: linux, binds:, startup-config: configs/__clabNodeName__.cfg, credentials: {identity-file: key},",
+        ).replace(
+            "serf3: {}",
+            """serf3: {startup-config: "https://example.org/a", license: in/serf.lic, env-files: [a.env, /b.env]}
+    more: {license: ~/serf.lic, startup-config: "set a\\nset b\\n", env-files: , binds: [__clabNodeDir__/x:/x]}""",
+        )
+        text += "settings: {certificate-authority: {cert: ca.pem, key: /ca.key, key-size: 2048}}\n"
+        settings = write(text)
+        plan = plan_containers(settings, ["serf3"])
+        Deployment.of(plan).write(plan)
+        data = yaml.safe_load(Deployment.of(plan).file.read_text())
+        defaults, nodes = data["topology"]["defaults"], data["topology"]["nodes"]
+        assert defaults["binds"] is None
+        assert defaults["startup-config"] == f"{tmp_path}/configs/__clabNodeName__.cfg"
+        assert defaults["credentials"] == {"identity-file": f"{tmp_path}/key"}
+        assert nodes["serf3"] == {
+            "startup-config": "https://example.org/a",
+            "license": f"{tmp_path}/in/serf.lic",
+            "env-files": [f"{tmp_path}/a.env", "/b.env"],
+        }
+        assert nodes["more"] == {
+            "license": "~/serf.lic",
+            "startup-config": "set a\nset b\n",
+            "env-files": None,
+            "binds": ["__clabNodeDir__/x:/x"],
+        }
+        authority = {"cert": f"{tmp_path}/ca.pem", "key": "/ca.key", "key-size": 2048}
+        assert data["settings"]["certificate-authority"] == authority
+
+    def test_what_a_part_says_is_not_expanded_a_second_time(self, write, monkeypatch):
+        monkeypatch.setenv("TOKEN", "a$HOME")
+        monkeypatch.setenv("HOME", "/home/me")
+        text = LAB.replace("serf3: {}", 'serf3: {env: {WITH: "${TOKEN}", HERE: "$$HOME", COST: "$5"}}')
+        plan = plan_containers(write(text), ["serf3"])
+        Deployment.of(plan).write(plan)
+        part = load_topology(Deployment.of(plan).file)
+        assert part.node("serf3").env == {
+            "SERFLAB_INTERVAL": "2",
+            "WITH": "a$HOME",
+            "HERE": "$HOME",
+            "COST": "$5",
+        }
