@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import shlex
 import subprocess
 from dataclasses import replace
@@ -58,9 +59,11 @@ def export(settings):
 
 
 def objects(export, kind):
-    """Return the objects of a kind by name."""
+    """Return the objects of a kind by name, which must differ."""
     found = [body for bodies in manifests(export).values() for body in bodies if body["kind"] == kind]
-    return {body["metadata"]["name"]: body for body in found}
+    named = {body["metadata"]["name"]: body for body in found}
+    assert len(named) == len(found)
+    return named
 
 
 def pod_specs(export):
@@ -127,6 +130,44 @@ def test_configs_arrive_as_they_are(export, topology, tmp_path):
         config = variables(export, group, pod)["SERFLAB_CONFIG"].removeprefix("configs/")
         assert (tmp_path / "out" / config).read_text() == (topology.parent / place / "trace.json").read_text()
         assert gzip.decompress(archives[f"{config}.gz"]).decode() == (tmp_path / "out" / config).read_text()
+
+
+def test_configs_of_equal_text_are_one_object_whatever_their_files(settings, topology):
+    (topology.parent / "b" / "trace.json").write_text((topology.parent / "a" / "trace.json").read_text())
+    (topology.parent / "a" / "Trace.json").write_text((topology.parent / "a" / "trace.json").read_text())
+    text = topology.read_text()
+    topology.write_text(text.replace("serf7: {env: {SERFLAB_CONFIG: a/trace", "serf7: {env: {SERFLAB_CONFIG: a/Trace"))
+    export = plan_export(settings)
+    assert len([name for name in objects(export, "ConfigMap") if name.startswith("config-")]) == 1
+    for name, spec in pod_specs(export).items():
+        sources = [
+            str(source) for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", ())
+        ]
+        assert len(set(sources)) == len(sources), name
+    played = {variables(export, "edge", pod)["SERFLAB_CONFIG"] for pod in ("edge-1", "edge-2")}
+    assert played == {variables(export, "serf", "serf-1")["SERFLAB_CONFIG"]}
+
+
+@pytest.mark.parametrize("file", ["my trace.json", ".trace.json", "...", "größe.json", f"{'x' * 250}.json"])
+def test_any_file_name_becomes_a_key_that_a_config_map_may_have(settings, topology, file):
+    (topology.parent / "a" / "trace.json").rename(topology.parent / "a" / file)
+    topology.write_text(topology.read_text().replace("a/trace.json", f"'a/{file}'"))
+    export = plan_export(settings)
+    keys = {key for body in objects(export, "ConfigMap").values() for key in body.get("binaryData", {})}
+    assert len(keys) == 2
+    for key in keys:
+        # https://kubernetes.io/docs/concepts/configuration/configmap/, and no file that `*` passes over.
+        assert re.fullmatch(r"[-_a-zA-Z0-9][-._a-zA-Z0-9]{0,252}", key)
+    assert f"{variables(export, 'edge', 'edge-1')['SERFLAB_CONFIG'].removeprefix('configs/')}.gz" in keys
+
+
+def test_names_that_become_the_same_key_are_told_apart(settings, topology):
+    (topology.parent / "a" / "trace.json").rename(topology.parent / "a" / "my trace.json")
+    (topology.parent / "b" / "trace.json").rename(topology.parent / "b" / "my+trace.json")
+    text = topology.read_text().replace("a/trace", "a/my trace").replace("b/trace", "b/my+trace")
+    topology.write_text(text)
+    export = plan_export(settings)
+    assert len({config.key for config in export.configs}) == len(export.configs) == 2
 
 
 def test_another_config_is_another_object_and_rolls_the_pods(settings, topology):

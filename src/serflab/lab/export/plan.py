@@ -31,6 +31,8 @@ _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_NAME = 52
 # A ConfigMap holds 1 MiB; what is left is for its metadata.
 _MOST_BYTES = 1000 * 1024
+# What a ConfigMap's key may be long, less what is added to it.
+_LONGEST_KEY = 200
 _NAMES_OF_OURS = frozenset({"prometheus", "viewer"})
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?[-=]([^}]*))?\}")
 
@@ -131,7 +133,9 @@ def plan_export(settings: ExportSettings) -> Export:
         groups.append(Group(name, min(images), tuple(serfs)))
     if findings:
         raise InputError(findings)
-    return Export(settings, topology, tuple(groups), tuple(configs.values()), _prometheus_image(topology))
+    return Export(
+        settings, topology, tuple(groups), tuple(dict.fromkeys(configs.values())), _prometheus_image(topology)
+    )
 
 
 def expand(text: str) -> str:
@@ -170,17 +174,25 @@ def _name_findings(topology: Topology, nodes: list[Node]) -> list[Finding]:
 
 
 def _configs(files: list[Path], findings: list[Finding]) -> dict[Path, Config]:
-    """Return the configs by file; those that a ConfigMap cannot hold become findings."""
-    names = Counter(file.name for file in files)
-    found = {}
-    for file in files:
-        text = file.read_bytes()
-        digest = hashlib.sha256(text).hexdigest()
+    """Return the configs by file, files of equal text as one; those that a ConfigMap cannot hold become findings."""
+    digests = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    # The first file of each text gives the config its name.
+    chosen = {digest: file for file, digest in reversed(digests.items())}
+    names = Counter(_key(file) for file in chosen.values())
+    configs = {}
+    for digest, file in chosen.items():
         # The time in the header would make each export another one.
-        archive = gzip.compress(text, compresslevel=9, mtime=0)
-        key = file.name if names[file.name] == 1 else f"{file.stem}-{digest[:8]}{file.suffix}"
+        archive = gzip.compress(file.read_bytes(), compresslevel=9, mtime=0)
+        key = Path(_key(file))
+        name = key.name if names[key.name] == 1 else f"{key.stem}-{digest[:8]}{key.suffix}"
         if len(archive) > _MOST_BYTES:
             problem = f"has {len(archive) // 1024} KiB when it is compressed; a ConfigMap holds 1000"
             findings.append(Finding(str(file), "", problem, "fewer points or pods, or an image that holds the config"))
-        found[file] = Config(key, file, digest, archive, len(load_config(file).pods))
-    return found
+        configs[digest] = Config(name, file, digest, archive, len(load_config(file).pods))
+    return {file: configs[digest] for file, digest in digests.items()}
+
+
+def _key(file: Path) -> str:
+    """Return a file's name as far as it can be a key of a ConfigMap and is seen by a shell's `*`."""
+    slug = re.sub(r"[^-._a-zA-Z0-9]+", "-", file.name[-_LONGEST_KEY:]).lstrip(".")
+    return slug or "-"
