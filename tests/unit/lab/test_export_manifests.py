@@ -199,6 +199,9 @@ def test_images_are_the_topologys_with_its_variables_or_the_given_one(settings, 
     }
     monkeypatch.setenv("EDGE_IMAGE", "edge:2")
     assert images(plan_export(settings))["StatefulSet/edge"] == "edge:2"
+    # What a variable holds is not expanded again.
+    monkeypatch.setenv("EDGE_IMAGE", "edge:${HOME}")
+    assert images(plan_export(settings))["StatefulSet/edge"] == "edge:${HOME}"
     given = images(plan_export(replace(settings, image="mine:1", viewer_image="mine:2")))
     assert (given["StatefulSet/edge"], given["StatefulSet/serf"]) == ("mine:1", "mine:1")
     assert given["Deployment/viewer"] == "mine:2"

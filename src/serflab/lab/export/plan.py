@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -34,7 +33,6 @@ _MOST_BYTES = 1000 * 1024
 # What a ConfigMap's key may be long, less what is added to it.
 _LONGEST_KEY = 200
 _NAMES_OF_OURS = frozenset({"prometheus", "viewer"})
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?[-=]([^}]*))?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ def plan_export(settings: ExportSettings) -> Export:
         members.setdefault(_group_name(node), []).append(node)
     groups = []
     for name, group_nodes in members.items():
-        images = {settings.image or expand(node.image) or SERF_IMAGE for node in group_nodes}
+        images = {settings.image or node.image or SERF_IMAGE for node in group_nodes}
         if len(images) > 1:
             problem = f"its serfs have several images ({', '.join(sorted(images))}); expected one"
             hint = "give them groups of their own, or one image with --image"
@@ -138,18 +136,13 @@ def plan_export(settings: ExportSettings) -> Export:
     )
 
 
-def expand(text: str) -> str:
-    """Return an image's name with `${VARIABLE:=default}` replaced, as containerlab does."""
-    return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[2] or "", text)
-
-
 def _group_name(node: Node) -> str:
     return node.group or DEFAULT_GROUP
 
 
 def _prometheus_image(topology: Topology) -> str:
     images = [node.image for node in topology.nodes if node.role == "prometheus" and node.image]
-    return expand(images[0]) if images else PROMETHEUS_IMAGE
+    return images[0] if images else PROMETHEUS_IMAGE
 
 
 def _name_findings(topology: Topology, nodes: list[Node]) -> list[Finding]:
