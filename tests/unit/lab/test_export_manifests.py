@@ -17,6 +17,7 @@ from serflab.errors import InputError, SerflabError
 from serflab.lab.export.manifests import HEADER, files, manifests, stream, write
 from serflab.lab.export.plan import ExportSettings, plan_export
 from serflab.lab.export.resources import serf_needs
+from serflab.lab.topology import load_topology
 
 POINT = {"time": 1, "cpu": 40.0, "memory": 85.0, "power": 0.15, "psi": 0.0}
 
@@ -300,6 +301,19 @@ def test_a_service_for_each_serf_and_a_headless_one_for_each_group(export):
         "south",
         "serf7",
     }
+
+
+def test_the_viewer_reads_the_topology_as_it_is_here(settings, topology, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGE_IMAGE", "edge:2")
+    monkeypatch.setenv("RATE", "100mbit")
+    text = topology.read_text().replace("router: {", 'router: {env: {A: "$$HOME", B: "$5", T: "${SERFLAB_INTERVAL}"}, ')
+    links = '  links: [{endpoints: ["north:eth1", "south:eth1"], labels: {serflab.rate: "${RATE}"}}]\n'
+    topology.write_text(text + links)
+    (tmp_path / "there.yaml").write_text(objects(plan_export(settings), "ConfigMap")["lab"]["data"]["topology.yaml"])
+    there = load_topology(tmp_path / "there.yaml", {"HOME": "/opt"})
+    assert there.node("north").image == "edge:2"
+    assert there.node("router").env == {"A": "$HOME", "B": "$5", "T": "5"}
+    assert there.links[0].rate == 100e6
 
 
 def test_requests_grow_with_the_pods_and_the_speed(export):

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serflab.errors import Finding, InputError
+from serflab.lab.expansion import escape, expand
 from serflab.lab.plan import LabSettings, plan_lab, select_serfs
 from serflab.lab.ports import PORT_BASE
-from serflab.lab.topology import load_topology
 from serflab.traces.check import load_config
 
 if TYPE_CHECKING:
@@ -87,10 +87,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A checked lab that can be written as manifests."""
+    """A checked lab that can be written as manifests.
+
+    `topology_text` is the topology file as any environment reads it: with its variables replaced by what they are here.
+    """
 
     settings: ExportSettings
     topology: Topology
+    topology_text: str
     groups: tuple[Group, ...]
     configs: tuple[Config, ...]
     prometheus_image: str
@@ -106,9 +110,9 @@ def plan_export(settings: ExportSettings) -> Export:
 
     Raises `InputError` with every finding: all that `serflab up` would refuse, and what Kubernetes would.
     """
-    topology = load_topology(settings.topology)
-    wanted = select_serfs(topology, settings.serfs, ())
     lab = LabSettings(settings.checkout, settings.checkout, settings.topology, PORT_BASE, interval=settings.interval)
+    topology = lab.load_topology()
+    wanted = select_serfs(topology, settings.serfs, ())
     plans = {plan.name: plan for plan in plan_lab(lab, {}, wanted).serfs}
     nodes = [node for node in topology.serfs if node.name in plans]
     findings = list(_name_findings(topology, nodes))
@@ -131,8 +135,9 @@ def plan_export(settings: ExportSettings) -> Export:
         groups.append(Group(name, min(images), tuple(serfs)))
     if findings:
         raise InputError(findings)
+    text = escape(expand(settings.topology.read_text(encoding="utf-8"), lab.environment))
     return Export(
-        settings, topology, tuple(groups), tuple(dict.fromkeys(configs.values())), _prometheus_image(topology)
+        settings, topology, text, tuple(groups), tuple(dict.fromkeys(configs.values())), _prometheus_image(topology)
     )
 
 
