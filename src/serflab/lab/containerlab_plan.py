@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from serflab.errors import Finding, InputError
+from serflab.lab.container_plan import NAME_ENV, SERF_NAME, can_be_serf
 from serflab.lab.plan import LabSettings, Workload, read_workloads
 from serflab.lab.ports import LOOPBACK
 from serflab.lab.serf_settings import CONFIG_ENV, DEFAULT_CONFIG
@@ -112,6 +113,10 @@ def _node_findings(plan: ContainerPlan) -> Iterator[Finding]:
                 yield Finding(file, f"{path}.binds", f"binds {source} to {inside}, and {source} is not there")
         if not node.is_serf:
             continue
+        if not can_be_serf(name := node.env.get(NAME_ENV) or node.name):
+            where = f"{path}.env.{NAME_ENV}" if node.env.get(NAME_ENV) else path
+            problem = f"makes {name!r} the name of a serf in a container; expected {SERF_NAME}"
+            yield Finding(file, where, problem, "rename it; the local runtime takes other names as well")
         if not node.image:
             hint = "`serflab image build` makes serflab/serf:k3s"
             yield Finding(file, f"{path}.image", "is missing; expected the image of a serf", hint)

@@ -97,6 +97,20 @@ def test_everything_that_is_wrong_comes_at_once(write, tmp_path):
     ]
 
 
+def test_a_name_that_no_contained_serf_may_have_is_found_before_anything_is_deployed(write):
+    wrong = LAB.replace("serf3: {}", "Edge_1: {labels: {serflab.role: serf}}").replace("serf3:", "Edge_1:")
+    [(path, problem)] = found_in(write(wrong), "Edge_1")
+    assert path == "$.topology.nodes.Edge_1"
+    assert problem.startswith("makes 'Edge_1' the name of a serf in a container; expected lower-case letters")
+    named = wrong.replace("{serflab.role: serf}", "{serflab.role: serf}, env: {SERFLAB_NAME: edge-1}")
+    assert [node.name for node in plan_containers(write(named), ["Edge_1"]).serfs] == ["Edge_1"]
+    [(path, _)] = found_in(write(named.replace("edge-1", "-edge")), "Edge_1")
+    assert path == "$.topology.nodes.Edge_1.env.SERFLAB_NAME"
+    # Whatever is no serf may be named as containerlab likes it.
+    router = LAB.replace("router:", "Router_1:")
+    assert plan_containers(write(router), ["serf3"]).topology.node("Router_1")
+
+
 def test_a_config_elsewhere_may_be_bound(write, tmp_path):
     (tmp_path / "traces").mkdir()
     (tmp_path / "traces" / "x.json").write_text(json.dumps(CONFIG))
