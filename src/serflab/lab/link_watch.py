@@ -12,11 +12,10 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
-from serflab.lab.containerlab import UnusableError
+from serflab.lab.containerlab import UnusableError, find_containerlab
 from serflab.lab.impairments import NETEM, Impairment, LinkSettings, Setting
 from serflab.lab.inventory import CONTAINERLAB
 from serflab.lab.link_state import NONE, NOTHING, EventReader, LabInterfaces
-from serflab.lab.netem import unattended
 
 if TYPE_CHECKING:
     from serflab.lab.inventory import Inventory
@@ -90,22 +89,24 @@ class LinkWatch:
 
     async def _events(self, lab: str) -> None:
         try:
-            command = await asyncio.to_thread(unattended)
+            found = await asyncio.to_thread(find_containerlab)
         except UnusableError as error:
             self._tell(f"nothing is known of the links: {error.message}")
             return
+        stats = ("--interface-stats", "--interface-stats-interval", f"{_STATS_SECONDS}s")
+        call = found.call("events", "--format", "json", "--initial-state", *stats, attended=False)
         reading, writing = os.pipe()
         lines = asyncio.StreamReader(limit=_LONGEST_LINE)
         protocol = asyncio.StreamReaderProtocol(lines)
         pipe, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(reading, "rb"))
         try:
             process = await asyncio.create_subprocess_exec(
-                *(*command, "events", "--format", "json", "--initial-state"),
-                *("--interface-stats", "--interface-stats-interval", f"{_STATS_SECONDS}s"),
+                *call.command,
+                env=call.env,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,
                 stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
+            )
         except BaseException:
             pipe.close()
             raise
