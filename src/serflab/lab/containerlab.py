@@ -155,8 +155,8 @@ def find_containerlab() -> Containerlab:
 
 @functools.lru_cache(maxsize=4)
 def _version(program: Path, changed: int) -> str:  # noqa: ARG001 - another time is another program
-    command, env = [program, "version", "--json"], {**os.environ, **_QUIET}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    env = {**os.environ, **_QUIET}
+    done = subprocess.run([program, "version", "--json"], env=env, capture_output=True, text=True, check=False)
     version = parse_version(done.stdout)
     if version is None:
         raise UnusableError(f"{program} does not tell its version: {error_text(done.stderr) or done.stdout.strip()}")

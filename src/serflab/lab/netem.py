@@ -20,6 +20,12 @@ from serflab.lab.link_values import go_duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# Of containerlab (utils/sudo.go), of the kernel and the engine, and of sudo, in this order.
+_NO_RIGHTS: Final = re.compile(
+    r"root privileges|must be run as root|permission denied|operation not permitted"
+    r"|a password is required|is not allowed to|not in the sudoers|you are not allowed to|may not run sudo",
+    re.IGNORECASE,
+)
 _RIGHTS_HINT: Final = (
     "netem needs root: let sudo run containerlab without a password (`NOPASSWD:SETENV:` in its rule), or bring the lab"
     " up as root"
@@ -106,7 +112,7 @@ def refusal(words: Sequence[str], stderr: str) -> NetemError:
             "this machine's kernel has no netem (sch_netem), so a real link cannot be made slower or lossy",
             hint="load it with `sudo modprobe sch_netem`; it may be in a package such as kernel-modules-extra",
         )
-    if "root" in said or "not permitted" in said or "password" in said:
+    if _NO_RIGHTS.search(said):
         return NetemError(f"containerlab refuses `tools netem {words[0]}`: {said}", hint=_RIGHTS_HINT)
     return NetemError(f"containerlab refuses `tools netem {' '.join(words)}`: {said}")
 
