@@ -87,6 +87,13 @@ class Containerlab:
             raise self._failure("inspect", done)
         return parse_inspect(done.stdout, lab)
 
+    def inspect_interfaces(self, lab: str) -> str:
+        """Return what containerlab tells of the interfaces of a lab's containers that run; raises as `inspect`."""
+        done = self.ask("inspect", "interfaces", "--name", lab, "--format=json")
+        if done.returncode != 0:
+            raise self._failure("inspect interfaces", done)
+        return done.stdout
+
     def ask(self, *arguments: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command where nobody can be asked for a password.
 

@@ -12,10 +12,11 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
+from serflab.errors import SerflabError
 from serflab.lab.containerlab import UnusableError, find_containerlab
 from serflab.lab.impairments import NETEM, Impairment, LinkSettings, Setting
 from serflab.lab.inventory import CONTAINERLAB
-from serflab.lab.link_state import NONE, NOTHING, EventReader, LabInterfaces
+from serflab.lab.link_state import NONE, NOTHING, EventReader, LabInterfaces, first_look
 
 if TYPE_CHECKING:
     from serflab.lab.inventory import Inventory
@@ -36,6 +37,7 @@ class LinkWatch:
     def __init__(self, settings: LinkSettings) -> None:
         self._settings = settings
         self._lab: str | None = None
+        self._containers: dict[str, str] = {}
         self._topology: Topology | None = None
         self._known: LabInterfaces | None = None
         self._changed = asyncio.Event()
@@ -55,6 +57,7 @@ class LinkWatch:
     def choose(self, inventory: Inventory | None, topology: Topology | None) -> None:
         """Follow that lab from now on."""
         self._topology = topology
+        self._containers = {serf.container: serf.name for serf in inventory.serfs} if inventory else {}
         lab = inventory.name if inventory and inventory.runtime == CONTAINERLAB else None
         if lab != self._lab:
             self._lab = lab
@@ -80,12 +83,23 @@ class LinkWatch:
             if isinstance(results[0], Exception):
                 # Whatever it is, the viewer goes on, and so does the next attempt.
                 log.error("the links cannot be followed", exc_info=results[0])
+            if self._lab != lab:
+                continue
+            looked = await self._look(lab)
             if self._lab == lab:
-                self._known = NOTHING
+                self._known = looked
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), self._pause)
                 # Each attempt that sudo refuses is an entry in the machine's log.
                 self._pause = min(2 * self._pause, _MOST_AGAIN_SECONDS)
+
+    async def _look(self, lab: str) -> LabInterfaces:
+        """Return what is known without events; nothing where that cannot be asked either."""
+        try:
+            return await asyncio.to_thread(lambda: first_look(find_containerlab(), lab, self._containers))
+        except SerflabError as error:
+            log.debug("nor does `containerlab inspect` tell of the links: %s", error)
+            return NOTHING
 
     async def _events(self, lab: str) -> None:
         try:
@@ -113,11 +127,14 @@ class LinkWatch:
         finally:
             os.close(writing)
         reader = EventReader(lab)
+        # Not what a first look has found, which says nothing of netem.
+        before = NOTHING
         try:
             async for line in lines:
                 if reader.take(line.decode(errors="replace")):
-                    before, self._known = self._known, reader.known()
+                    self._known = reader.known()
                     self._keep(before)
+                    before = self._known
                     self._told, self._pause = "", _AGAIN_SECONDS
             self._tell("nothing is known of the links: `containerlab events` has ended; does it need root?")
         except ValueError:
