@@ -65,7 +65,7 @@ class Lab:
 
     def up(self) -> list[str]:
         told = Told()
-        bring_into_line(self.deployment, self.containerlab, self.engine, told)
+        bring_into_line(self.deployment, LINKS, self.containerlab, self.engine, told)
         return told.said
 
     def container(self, node: str) -> str:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import PurePosixPath
 
 import pytest
 from cryptography import x509
 from engine import SUPERVISORCTL, SerfContainer, docker, scratch_image, wait_for
 
 from bare_serfs import CHECKOUT
+from serflab.lab.containerlab_serf import ContainerSerf
+from serflab.lab.engine import Container, Engine
+from serflab.lab.plan import Workload
 from serflab.lab.tools.toolbox import Toolbox
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "exporter", "replay")
 CONFIG = "cd /opt/annotations && python3 create_resources.py --config emulation_config.json"
+
+
+def container_of(serf):
+    """Return the container as the engine's client has it."""
+    return Container(serf.id, serf.name, serf.name, "", "", "running", 0, "", "", "", {})
 
 
 def pods(serf, *arguments):
@@ -227,6 +236,30 @@ def test_a_serf_ends_by_itself_within_five_seconds_of_being_asked(serf1):
     assert len(pods(serf1)) == 80
 
 
+def test_a_command_that_is_followed_in_a_serf_ends_with_who_listens(serf1):
+    engine = Engine.connect()
+    container = container_of(serf1)
+    followed = engine.follow(container, ["tail", "-n1", "--follow=name", "/var/lib/serflab/logs/etcd.log"])
+    wait_for(lambda: next(followed), "something is told")
+    assert serf1.status("pgrep", "tail") == 0
+    followed.close()
+    wait_for(lambda: serf1.status("pgrep", "tail") == 1, "tail has ended")
+
+
+def test_a_serf_takes_up_a_config_that_has_changed(serf1, tmp_path):
+    workload = Workload(tmp_path, 0, 5.0)
+    config = PurePosixPath("/opt/annotations/emulation_config.json")
+    serf = ContainerSerf(container_of(serf1), workload, tmp_path, Engine.connect(), config)
+    assert serf.plays_its_config()
+    before = serf1.pid("replay")
+    docker("exec", "--user=0", serf1.id, "sh", "-c", f"echo >> {config}")
+    assert not serf.plays_its_config()
+    serf.take_up_config()
+    wait_for(serf.plays_its_config, "it is taken up")
+    wait_for(lambda: serf1.pid("replay") not in {0, before}, "it is played")
+    serf1.await_ready()
+
+
 def test_a_serf_with_a_config_that_is_refused_says_so_and_is_not_healthy(images, network, tmp_path):
     tmp_path.chmod(0o755)
     (tmp_path / "config.json").write_text('{"pods": 7}')
@@ -236,5 +269,8 @@ def test_a_serf_with_a_config_that_is_refused_says_so_and_is_not_healthy(images,
     try:
         wait_for(lambda: "$.pods" in serf.logs(), "the finding is told")
         wait_for(lambda: "replay is STOPPED" in serf.exec("serf-health", check=False), "the check tells")
+        # Nothing tries again: what is wrong with it is told once.
+        assert "EXITED" in serf.exec(*SUPERVISORCTL, "status", "serf9:start", check=False)
+        assert serf.logs().count("$.pods") == 1
     finally:
         serf.remove()

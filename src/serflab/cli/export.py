@@ -14,7 +14,7 @@ from serflab.cli.context import checkout, state_dir
 from serflab.cli.values import FILE, SECONDS
 from serflab.lab.export.manifests import files, manifests, stream, write
 from serflab.lab.export.plan import VIEWER_IMAGE, Export, ExportSettings, plan_export
-from serflab.lab.serf_settings import DEFAULT_INTERVAL
+from serflab.lab.serf_settings import DEFAULT_INTERVAL, INTERVAL_ENV
 
 if TYPE_CHECKING:
     from click import Context, Parameter
@@ -49,7 +49,13 @@ def export() -> None:
 )
 @click.option("--serfs", "count", type=int, metavar="N", help="Only the first N serfs of the topology.")
 @click.option(
-    "--interval", type=SECONDS, default=DEFAULT_INTERVAL, show_default=True, help="Seconds a point of the trace."
+    "--interval",
+    type=SECONDS,
+    default=DEFAULT_INTERVAL,
+    envvar=INTERVAL_ENV,
+    show_default=True,
+    show_envvar=True,
+    help="Seconds a point of the trace.",
 )
 @click.option("--output", required=True, metavar="DIR", help="The directory to write to; - for standard output.")
 @click.option("--dry-run", is_flag=True, help="Check the input and say what would be written.")

@@ -15,7 +15,7 @@ from serflab.cli.context import checkout, inventory, output_option, state_dir
 from serflab.cli.display import Display
 from serflab.cli.status_table import show_status
 from serflab.errors import SerflabError
-from serflab.lab import local, local_restart
+from serflab.lab import local, local_restart, state
 from serflab.lab.containerlab_files import Deployment, load_deployment
 from serflab.lab.inventory import CONTAINERLAB, Serf
 from serflab.lab.processes import lab_processes
@@ -46,11 +46,13 @@ def down(*, keep_data: bool, dry_run: bool) -> None:
             containers = f", and {action} the containers of the lab {deployment.lab}"
         rest = "its data is kept" if keep_data else f"{directory} is removed"
         click.echo(f"would stop {count} processes{containers}; {rest}")
-    elif deployment is not None:
-        _containers_down(deployment, keep_data=keep_data, rest=rest)
     else:
-        count = local.down(directory, keep_data=keep_data)
-        click.echo(f"{count} processes ended; {rest}")
+        done = f"{local.end_processes(directory)} processes ended"
+        if deployment is not None:
+            done += f", {_containers_down(deployment, done, keep_data=keep_data)} containers"
+            done += " stopped" if keep_data else " removed"
+        state.remove(directory, keep_data=keep_data)
+        click.echo(f"{done}; {rest}")
 
 
 def _rebalancing_down(directory: Path, *, dry_run: bool) -> None:
@@ -72,23 +74,31 @@ def _rebalancing_down(directory: Path, *, dry_run: bool) -> None:
         loop_down(directory, progress)
 
 
-def _containers_down(deployment: Deployment, *, keep_data: bool, rest: str) -> None:
+def _containers_down(deployment: Deployment, done: str, *, keep_data: bool) -> int:
     # Only here, as in the commands below: who has no containers does not wait for their libraries.
-    from serflab.lab.containerlab import sudo_notice  # noqa: PLC0415
-    from serflab.lab.containerlab_runtime import down as take_down  # noqa: PLC0415
-    from serflab.lab.runtimes import container_tools  # noqa: PLC0415
+    from serflab.lab.containerlab import Containerlab, find_containerlab, sudo_notice  # noqa: PLC0415
+    from serflab.lab.containerlab_runtime import take_containers_down  # noqa: PLC0415
+    from serflab.lab.engine import Engine  # noqa: PLC0415
 
     with Display() as progress:
-        tools = container_tools()
-        sudo_notice(tools.containerlab, progress.say)
+
+        def find() -> Containerlab:
+            found = find_containerlab()
+            sudo_notice(found, progress.say)
+            return found
+
         task = f"{'stopping' if keep_data else 'destroying'} the lab {deployment.lab}"
         progress.start(task)
-        processes, containers = take_down(
-            state_dir(), tools.containerlab, tools.engine, deployment, keep_data=keep_data
-        )
+        try:
+            count = take_containers_down(deployment, Engine.connect(), find, keep_data=keep_data)
+        except SerflabError as error:
+            hint = f"remove {state_dir()} yourself if the containers are gone for good"
+            raise SerflabError(
+                f"{done}, but not the containers of the lab {deployment.lab}: {error.message}",
+                hint="; ".join(filter(None, [error.hint, hint])),
+            ) from error
         progress.finish(task)
-    what = "stopped" if keep_data else "removed"
-    click.echo(f"{processes} processes ended, {containers} containers {what}; {rest}")
+    return count
 
 
 @click.command()
@@ -137,7 +147,8 @@ def status(output: str) -> None:
 def logs(serf: str, component: str | None, *, lines: int, follow: bool) -> None:
     """Show the last log lines of SERF (`services` for Prometheus and the viewer), of one COMPONENT or of each."""
     if serf != "services" and (entry := _in_a_container(serf)) is not None:
-        sys.exit(_container_logs(entry, component, lines, follow=follow))
+        _container_logs(entry, component, lines, follow=follow)
+        return
     directory = state_dir() / "logs" if serf == "services" else state_dir() / serf / "logs"
     files = sorted(directory.glob("*.log"))
     if not files:
@@ -159,8 +170,8 @@ def _in_a_container(name: str) -> Serf | None:
     return found.serf(name) if found.runtime == CONTAINERLAB else None
 
 
-def _container_logs(serf: Serf, component: str | None, lines: int, *, follow: bool) -> int:
-    """Run `tail` in the serf's container; return its exit status."""
+def _container_logs(serf: Serf, component: str | None, lines: int, *, follow: bool) -> None:
+    """Print what `tail` in the serf's container says."""
     from serflab.lab.engine import Engine  # noqa: PLC0415
 
     engine = Engine.connect()
@@ -174,12 +185,13 @@ def _container_logs(serf: Serf, component: str | None, lines: int, *, follow: bo
     found = [name.removesuffix(".log") for name in names if name.endswith(".log")]
     if component is not None and component not in found:
         raise SerflabError(f"{serf.name} has no component {component!r}", hint=f"its logs are: {', '.join(found)}")
+    if not found:
+        raise SerflabError(f"{serf.name} has written no logs yet", hint=f"`docker logs {container.name}` tells more")
     files = [f"{serf.logs}/{name}.log" for name in found if component in {None, name}]
-    command = ["tail", f"--lines={lines}", *(["--follow=name"] if follow else []), *files]
-    for output in engine.run(container, command):
+    outputs = engine.follow if follow else engine.run
+    for output in outputs(container, ["tail", f"--lines={lines}", *(["--follow=name"] if follow else []), *files]):
         sys.stdout.buffer.write(output)
         sys.stdout.buffer.flush()
-    return 0
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from serflab.cli.context import checkout, state_dir
 from serflab.cli.display import Display
@@ -15,6 +17,7 @@ from serflab.cli.table import print_table
 from serflab.cli.values import FILE, PORT, SECONDS
 from serflab.errors import SerflabError
 from serflab.lab.containerlab import sudo_notice
+from serflab.lab.containerlab_files import load_deployment
 from serflab.lab.containerlab_plan import plan_containers, published_ports
 from serflab.lab.containerlab_runtime import ContainerlabRuntime, prometheus_url
 from serflab.lab.inventory import Inventory, load_inventory
@@ -28,7 +31,7 @@ from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from serflab.lab.containerlab_plan import ContainerPlan
@@ -85,6 +88,8 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
         viewer_port=viewer_port,
         interval=interval,
     )
+    if (deployed := load_deployment(settings.state_dir)) is not None:
+        settings = _as_before(settings, deployed.variables)
     names = [name.strip() for name in only.split(",")] if only else []
     wanted = [*select_serfs(settings.load_topology(), count, names), *_already_up(settings.state_dir)]
     choice = choose_runtime(Runtime(runtime), settings.state_dir)
@@ -97,6 +102,18 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
     click.echo(f"\nup after {time.monotonic() - began:.0f} s. The page: {inventory.viewer}")
     if not now.healthy:
         raise SerflabError("the lab is not healthy", hint="`serflab status` tells more")
+
+
+def _as_before(settings: LabSettings, variables: Mapping[str, str]) -> LabSettings:
+    """Keep what containers were deployed with, where nothing else is asked for: another value would replace them."""
+    kept = {name: value for name, value in variables.items() if name not in os.environ}
+    given = click.get_current_context().get_parameter_source("interval")
+    if given is not ParameterSource.DEFAULT:
+        kept.pop(INTERVAL_ENV, None)
+    if kept:
+        click.echo(f"as before: {', '.join(f'{name}={value}' for name, value in sorted(kept.items()))}", err=True)
+    interval = float(kept.get(INTERVAL_ENV, settings.interval))
+    return dataclasses.replace(settings, remembered=kept, interval=interval)
 
 
 def _processes_up(settings: LabSettings, wanted: Sequence[str], choice: Choice, *, dry_run: bool) -> Inventory | None:
@@ -120,7 +137,13 @@ def _processes_up(settings: LabSettings, wanted: Sequence[str], choice: Choice, 
 def _containers_up(settings: LabSettings, wanted: Sequence[str], choice: Choice, *, dry_run: bool) -> Inventory | None:
     tools = choice.tools
     assert tools is not None  # noqa: S101 - the caller's condition
-    plan = plan_containers(settings, wanted)
+    topology = settings.load_topology()
+    # containerlab removes what has a container and is not in the file that it is given.
+    there = tools.engine.containers(topology.name).keys() & {serf.name for serf in topology.serfs}
+    plan = plan_containers(settings, [*wanted, *sorted(there - set(wanted))])
+    if plan.prometheus is not None and settings.prometheus_port != PROMETHEUS_PORT:
+        published = f"the topology file publishes Prometheus at {prometheus_url(plan)}"
+        click.echo(f"--prometheus-port counts for plain processes only: {published}", err=True)
     click.echo(f"runtime {choice.runtime}: {choice.reason}", err=True)
     toolbox = Toolbox(settings.checkout)
     needed = tools_named(["kubectl", *([] if plan.prometheus else ["prometheus"])])

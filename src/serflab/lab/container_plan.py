@@ -50,6 +50,7 @@ PROGRAMS = {
     Variant.K3S: ("k3s", "kwok"),
 }
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - a container's addresses are for its network; what is published is the user's choice
+SERF_NAME = "lower-case letters, digits and '-', up to 63 of them"
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LINK_ADDRESS = re.compile(r"CLAB_LABEL_SERFLAB_ADDRESS_\w+")
 _Value = TypeVar("_Value")
@@ -74,8 +75,8 @@ def container_plan(environ: Mapping[str, str], machine: Machine, data: Path = DA
     """
     reader = _Reader(environ)
     name = environ.get(NAME_ENV) or environ.get("CLAB_LABEL_CLAB_NODE_NAME") or machine.hostname
-    if not _NODE_NAME.fullmatch(name):
-        reader.find(NAME_ENV, f"is {name!r}; expected lower-case letters, digits and '-', up to 63 of them")
+    if not can_be_serf(name):
+        reader.find(NAME_ENV, f"is {name!r}; expected {SERF_NAME}")
     names, addresses = _alternatives(environ, machine)
     variant = reader.value(VARIANT_ENV, Variant.UPSTREAM.value, _variant)
     phase = reader.value(PHASE_ENV, "0", read_phase)
@@ -104,6 +105,11 @@ def container_plan(environ: Mapping[str, str], machine: Machine, data: Path = DA
         links=int(environ.get("CLAB_INTFS") or 0) > 0,
         user=machine.user,
     )
+
+
+def can_be_serf(name: str) -> bool:
+    """Whether a serf in a container may have that name, which its certificate holds as one of a host."""
+    return _NODE_NAME.fullmatch(name) is not None
 
 
 def serf_index(name: str) -> int:

@@ -1,4 +1,4 @@
-"""containerlab's command line: what is asked of it, and what is read from its answers.
+"""containerlab's command line: how it is found, and the one way in which it is called.
 
 Source: https://containerlab.dev/cmd/deploy/ and the pages beside it. Since 0.78 `deploy` brings a running lab into line
 with its file: it adds what is missing, nodes and links, and starts what was stopped. Older ones refuse a running lab.
@@ -6,30 +6,33 @@ with its file: it adds what is missing, nodes and links, and starts what was sto
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import grp
-import json
 import os
-import re
 import shlex
 import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from serflab.errors import SerflabError
+from serflab.lab.containerlab_answers import error_text, parse_inspect, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from serflab.lab.containerlab_answers import DeployedNode
     from serflab.lab.containerlab_files import Deployment
 
 OLDEST = (0, 78)
 _NAMES = ("containerlab", "clab")
 _GROUP = "clab_admins"
-_LOG_LINE = re.compile(r"^\d\d:\d\d:\d\d (?P<level>[A-Z]+) (?P<text>.*)")
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+# It would ask the network for a newer version, and wait for the answer.
+_QUIET = {"CLAB_VERSION_CHECK": "disable"}
+_SECONDS = 30.0
 
 
 class UnusableError(SerflabError):
@@ -37,15 +40,11 @@ class UnusableError(SerflabError):
 
 
 @dataclass(frozen=True, slots=True)
-class DeployedNode:
-    """What `containerlab inspect` says of a node: its container, the container's state, and its address."""
+class Call:
+    """How containerlab is started: the command line, and the environment."""
 
-    container: str
-    state: str
-    status: str
-    image: str
-    kind: str
-    address: str
+    command: tuple[str, ...]
+    env: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +76,68 @@ class Containerlab:
         self._run(lab, "restart", f"--node={','.join(nodes)}")
 
     def inspect(self, lab: str) -> tuple[DeployedNode, ...]:
-        """Return the nodes of a lab that is deployed, stopped ones as well; none where there is no such lab."""
-        done = self._call("inspect", "--name", lab, "--format=json")
+        """Return the nodes of a lab that is deployed, stopped ones as well; none where there is no such lab.
+
+        Raises `SerflabError`, as also where a password would be asked for.
+        """
+        done = self.ask("inspect", "--name", lab, "--format=json")
         if done.returncode != 0:
             if "not found" in done.stderr:
                 return ()
             raise self._failure("inspect", done)
         return parse_inspect(done.stdout, lab)
 
+    def inspect_interfaces(self, lab: str) -> str:
+        """Return what containerlab tells of the interfaces of a lab's containers that run; raises as `inspect`."""
+        done = self.ask("inspect", "interfaces", "--name", lab, "--format=json")
+        if done.returncode != 0:
+            raise self._failure("inspect interfaces", done)
+        return done.stdout
+
+    def ask(self, *arguments: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command where nobody can be asked for a password.
+
+        Raises `SerflabError` when it takes longer than that (s; None: half a minute).
+        """
+        seconds = _SECONDS if seconds is None else seconds
+        call = self.call(*arguments, attended=False)
+        # `subprocess.run` would wait for the end of a process that it may not kill, as one that sudo has made root.
+        process = subprocess.Popen(
+            call.command,
+            env=call.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            with contextlib.suppress(PermissionError):
+                process.kill()
+                process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+            command = shlex.join([self.program.name, *arguments])
+            raise SerflabError(f"`{command}` does not end within {seconds:g} s") from error
+        return subprocess.CompletedProcess(call.command, process.returncode, stdout, stderr)
+
+    def call(self, *arguments: str, variables: Mapping[str, str] | None = None, attended: bool = True) -> Call:
+        """Return how a command is started with these variables; not `attended`, sudo asks for no password but fails."""
+        given = {**_QUIET, **(variables or {})}
+        prefix = self.prefix
+        if prefix:
+            # By their names: everybody may read values on a command line, and some are passwords.
+            prefix = (*prefix, *(() if attended else ("-n",)), f"--preserve-env={','.join(given)}")
+        return Call((*prefix, str(self.program), *arguments), {**os.environ, **given})
+
     def _run(self, lab: Deployment, action: str, *arguments: str) -> None:
         variables = {**lab.variables, "CLAB_LABDIR_BASE": str(lab.base)}
-        done = self._call(action, "--topo", str(lab.file), *arguments, variables=variables)
+        call = self.call(action, "--topo", str(lab.file), *arguments, variables=variables)
+        done = subprocess.run(call.command, env=call.env, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise self._failure(action, done)
-
-    def _call(self, *arguments: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        # It would ask the network for a newer version, and wait for the answer.
-        given = {"CLAB_VERSION_CHECK": "disable", **(variables or {})}
-        command = [str(self.program), *arguments]
-        if self.prefix:
-            # sudo hands no environment on.
-            command = [*self.prefix, "env", *(f"{name}={value}" for name, value in given.items()), *command]
-        return subprocess.run(command, env={**os.environ, **given}, capture_output=True, text=True, check=False)
 
     def _failure(self, action: str, done: subprocess.CompletedProcess[str]) -> SerflabError:
         command = shlex.join([*self.prefix, self.program.name, action])
@@ -111,10 +150,7 @@ def find_containerlab() -> Containerlab:
     if found is None:
         raise UnusableError("containerlab is not installed", hint="https://containerlab.dev/install/ tells how")
     program = Path(found).resolve()
-    done = subprocess.run([program, "version", "--json"], capture_output=True, text=True, check=False)
-    version = parse_version(done.stdout)
-    if version is None:
-        raise UnusableError(f"{found} does not tell its version: {error_text(done.stderr) or done.stdout.strip()}")
+    version = _version(program, program.stat().st_mtime_ns)
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise UnusableError(
@@ -122,6 +158,16 @@ def find_containerlab() -> Containerlab:
             hint=f"install {oldest} or newer: `sudo containerlab version upgrade`",
         )
     return Containerlab(program, version, _prefix(program))
+
+
+@functools.lru_cache(maxsize=4)
+def _version(program: Path, changed: int) -> str:  # noqa: ARG001 - another time is another program
+    env = {**os.environ, **_QUIET}
+    done = subprocess.run([program, "version", "--json"], env=env, capture_output=True, text=True, check=False)
+    version = parse_version(done.stdout)
+    if version is None:
+        raise UnusableError(f"{program} does not tell its version: {error_text(done.stderr) or done.stdout.strip()}")
+    return version
 
 
 def _prefix(program: Path) -> tuple[str, ...]:
@@ -141,58 +187,6 @@ def _in_group(name: str) -> bool:
     except KeyError:
         # Without the group everybody may use it.
         return True
-
-
-def parse_version(text: str) -> str | None:
-    """Return the version out of `containerlab version --json`, None where there is none."""
-    try:
-        version = json.loads(text)["version"]
-    except (ValueError, LookupError, TypeError):
-        return None
-    return version if isinstance(version, str) and re.match(r"\d+\.\d+", version) else None
-
-
-def parse_inspect(text: str, lab: str) -> tuple[DeployedNode, ...]:
-    """Read `containerlab inspect -f json`.
-
-    Since 0.68 the nodes come as a list below the lab's name; before, with `containers` in its place, and on one lab
-    alone as a list.
-    """
-    try:
-        nodes = _nodes_of(json.loads(text or "[]"), lab)
-        return tuple(
-            DeployedNode(
-                container=item["name"],
-                state=item["state"],
-                status=item.get("status", ""),
-                image=item["image"],
-                kind=item.get("kind", ""),
-                address=_address(item.get("ipv4_address", "")),
-            )
-            for item in nodes
-        )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise SerflabError(f"`containerlab inspect` answers something unknown ({error!r}): {text[:200]}") from error
-
-
-def _nodes_of(data: Any, lab: str) -> list[dict[str, Any]]:  # noqa: ANN401 - several shapes
-    if isinstance(data, dict):
-        found = data.get(lab, data.get("containers", []))
-        return _nodes_of(found, lab)
-    return [item for item in data if item.get("lab_name", lab) == lab]
-
-
-def _address(text: str) -> str:
-    return "" if text in {"", "N/A"} else text.partition("/")[0]
-
-
-def error_text(stderr: str) -> str:
-    """Return what containerlab says went wrong, on one line: its final message, else its errors, else all it said."""
-    lines = [_ESCAPES.sub("", line).rstrip() for line in stderr.splitlines()]
-    entries = [match for line in lines if (match := _LOG_LINE.match(line))]
-    final = [line.strip() for line in lines if line.strip() and not _LOG_LINE.match(line) and line.strip() != "ERROR"]
-    errors = [match["text"] for match in entries if match["level"] in {"ERRO", "FATA"}]
-    return " ".join(final) or "; ".join(errors) or " ".join(line.strip() for line in lines[-3:])
 
 
 def sudo_notice(containerlab: Containerlab, say: Callable[[str], None]) -> None:

@@ -6,22 +6,28 @@ A part of a lab has a file of its own: with `--node-filter` containerlab can dep
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from serflab.lab.containerlab_plan import EXPANDED_LATER, ContainerPlan
-from serflab.lab.expansion import variables_in
+from serflab.lab.expansion import escape, variables_in
 from serflab.lab.inventory import write_atomically
 from serflab.lab.topology import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from serflab.lab.containerlab_plan import ContainerPlan
+
 _DIRECTORY = "containerlab"
 _NOTE = "deployed.json"
+# What containerlab seeks from the directory of the topology file, if it is a path: other texts are loaded from
+# elsewhere, are the content itself, begin in a home, or with a variable that becomes an absolute path.
+_FILES = ("startup-config", "license")
+_NO_RELATIVE_PATH = re.compile(r"(https?|s3|s?ftp|scp)://|~|__clabDir__|__clabNodeDir__|[^\n]*\n|$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +54,9 @@ class Deployment:
     def write(self, plan: ContainerPlan) -> None:
         """Write the note, and the file of a part of the lab."""
         if not plan.is_whole:
-            text = "# A part of a lab, written by `serflab up`.\n" + yaml.safe_dump(part_of(plan), sort_keys=False)
-            write_atomically(self.file, text)
+            # The variables are expanded already; what they hold must not be expanded again.
+            text = escape(yaml.safe_dump(part_of(plan), sort_keys=False))
+            write_atomically(self.file, f"# A part of a lab, written by `serflab up`.\n{text}")
         note = {"lab": self.lab, "file": str(self.file), "base": str(self.base), "variables": self.variables}
         write_atomically(plan.settings.state_dir / _DIRECTORY / _NOTE, json.dumps(note, indent=2) + "\n")
 
@@ -73,8 +80,10 @@ def part_of(plan: ContainerPlan) -> dict[str, Any]:
     declared = {node.name for node in plan.topology.nodes}
     topology["links"] = [link for link in topology.get("links") or [] if not _ends(link) & (declared - wanted)]
     for level in _levels(topology):
-        if "binds" in level:
-            level["binds"] = [_absolute(str(bind), base) for bind in level["binds"]]
+        _make_absolute(level, base)
+    authority = (data.get("settings") or {}).get("certificate-authority") or {}
+    for key in authority.keys() & {"cert", "key"}:
+        authority[key] = _absolute(authority[key], base)
     return data
 
 
@@ -89,8 +98,22 @@ def _ends(link: dict[str, Any]) -> set[str]:
     return {end["node"] if isinstance(end, dict) else str(end).partition(":")[0] for end in ends if end}
 
 
-def _absolute(bind: str, base: Path) -> str:
-    source, _, rest = bind.partition(":")
-    if EXPANDED_LATER in source or source.startswith("~"):
-        return bind
-    return f"{base / source}:{rest}"
+def _make_absolute(level: dict[str, Any], base: Path) -> None:
+    """Make the paths in a node, or in what nodes inherit from, absolute."""
+    if binds := level.get("binds"):
+        level["binds"] = [_absolute_bind(str(bind), base) for bind in binds]
+    if files := level.get("env-files"):
+        level["env-files"] = [_absolute(file, base) for file in files]
+    credentials = level.get("credentials") or {}
+    for place, key in [*((level, key) for key in _FILES), (credentials, "identity-file")]:
+        if key in place:
+            place[key] = _absolute(place[key], base)
+
+
+def _absolute_bind(bind: str, base: Path) -> str:
+    source, colon, rest = bind.partition(":")
+    return f"{_absolute(source, base)}{colon}{rest}"
+
+
+def _absolute(path: object, base: Path) -> object:
+    return path if not isinstance(path, str) or _NO_RELATIVE_PATH.match(path) else str(base / path)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from serflab.errors import Finding, InputError
+from serflab.lab.container_plan import NAME_ENV, SERF_NAME, can_be_serf
 from serflab.lab.plan import LabSettings, Workload, read_workloads
 from serflab.lab.ports import LOOPBACK
 from serflab.lab.serf_settings import CONFIG_ENV, DEFAULT_CONFIG
@@ -85,6 +86,11 @@ def binds(topology: Topology, node: Node) -> dict[PurePosixPath, Path | None]:
     return found
 
 
+def config_of(node: Node) -> PurePosixPath:
+    """Return where the emulation config of a serf lies in its container."""
+    return _FILES / node.env.get(CONFIG_ENV, DEFAULT_CONFIG)
+
+
 def published_ports(node: Node) -> dict[int, tuple[str, int]]:
     """Return the ports of a node that are published at a fixed place: port inside to address and port outside."""
     found = {}
@@ -107,10 +113,14 @@ def _node_findings(plan: ContainerPlan) -> Iterator[Finding]:
                 yield Finding(file, f"{path}.binds", f"binds {source} to {inside}, and {source} is not there")
         if not node.is_serf:
             continue
+        if not can_be_serf(name := node.env.get(NAME_ENV) or node.name):
+            where = f"{path}.env.{NAME_ENV}" if node.env.get(NAME_ENV) else path
+            problem = f"makes {name!r} the name of a serf in a container; expected {SERF_NAME}"
+            yield Finding(file, where, problem, "rename it; the local runtime takes other names as well")
         if not node.image:
             hint = "`serflab image build` makes serflab/serf:k3s"
             yield Finding(file, f"{path}.image", "is missing; expected the image of a serf", hint)
-        config = _FILES / node.env.get(CONFIG_ENV, DEFAULT_CONFIG)
+        config = config_of(node)
         if config.parent != _OWN_FILES and not any(config == inside or inside in config.parents for inside in bound):
             place = plan.topology.file.parent / node.env.get(CONFIG_ENV, DEFAULT_CONFIG)
             hint = f"bind it, such as {place}:{config}:ro"

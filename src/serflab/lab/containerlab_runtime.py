@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serflab.errors import SerflabError
 from serflab.lab import state
 from serflab.lab.containerlab_files import Deployment, load_deployment
-from serflab.lab.containerlab_plan import PROMETHEUS_PORT_INSIDE, ContainerPlan, published_ports
+from serflab.lab.containerlab_plan import PROMETHEUS_PORT_INSIDE, ContainerPlan, config_of, published_ports
 from serflab.lab.containerlab_serf import ContainerSerf, await_serfs, check_runs
 from serflab.lab.engine import PAUSED
 from serflab.lab.health import Watchman
@@ -18,12 +19,11 @@ from serflab.lab.processes import end, lab_processes
 from serflab.lab.serf_image import REPOSITORY, SerfImage, SerfImageBuilder
 from serflab.lab.serf_plan import Variant
 from serflab.lab.services import OFFLOAD, VIEWER, Services
-from serflab.lab.sockets import offload_directory, offload_socket, remove_elsewhere
 from serflab.lab.supervisor import Supervisor
 from serflab.lab.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Collection
 
     from serflab.lab.containerlab import Containerlab
     from serflab.lab.engine import Container, Engine
@@ -71,14 +71,22 @@ class ContainerlabRuntime:
         self._check_origin(found)
         self._check_ports(found, was_running=was_running)
         self._provide_images()
+        self._announce_changes(found)
         state.prepare(settings.state_dir, 0)
         self._deployment.write(self._plan)
         try:
             task = f"deploying {len(self._plan.nodes)} nodes with containerlab"
             self._progress.start(task)
-            bring_into_line(self._deployment, self._containerlab, self._engine, self._progress)
+            bring_into_line(
+                self._deployment,
+                {node.name for node in self._plan.nodes},
+                self._containerlab,
+                self._engine,
+                self._progress,
+            )
             self._progress.finish(task)
             serfs = self._await_serfs()
+            self._play_changed_configs(serfs)
             inventory = self._inventory(serfs)
             self._supervisor.configure(self._services.programs())
             self._services.start_prometheus(inventory)
@@ -95,16 +103,28 @@ class ContainerlabRuntime:
 
     def _check_origin(self, found: dict[str, Container]) -> None:
         """Refuse to touch a lab of the same name that was deployed from another file."""
-        ours = {str(self._plan.topology.file.resolve()), str(self._deployment.file)}
+        ours = {self._plan.topology.file.resolve(), self._deployment.file.resolve()}
         if (before := load_deployment(self._settings.state_dir)) is not None:
-            ours.add(str(before.file))
-        others = {container.topology for container in found.values()} - ours - {""}
+            ours.add(before.file.resolve())
+        labels = {container.topology for container in found.values() if container.topology}
+        others = {label for label in labels if Path(label).resolve() not in ours}
         if others:
             other = min(others)
             raise SerflabError(
                 f"a lab {self._plan.topology.name} is deployed already, from {other}",
                 hint=f"take it away with `containerlab destroy -t {other}`, or give this lab another name",
             )
+
+    def _announce_changes(self, found: dict[str, Container]) -> None:
+        """Say which variables of the topology file have changed, before containers are replaced because of them."""
+        before = load_deployment(self._settings.state_dir)
+        if before is None or not found:
+            return
+        now = self._deployment.variables
+        for name in sorted(before.variables.keys() | now.keys()):
+            old, new = before.variables.get(name, "not set"), now.get(name, "not set")
+            if old != new:
+                self._progress.say(f"{name} was {old} and is {new}: containerlab replaces what that changes")
 
     def _provide_images(self) -> None:
         """Build the images of serfs that are not on this machine; `SerflabError` for one that is not ours to build."""
@@ -153,7 +173,9 @@ class ContainerlabRuntime:
                 check_runs(name, found.get(name), self._engine)
             directory = self._settings.state_dir
             return [
-                ContainerSerf(found[node.name], workloads[node.name], directory / node.name, self._engine)
+                ContainerSerf(
+                    found[node.name], workloads[node.name], directory / node.name, self._engine, config_of(node)
+                )
                 for node in self._plan.serfs
             ]
 
@@ -162,6 +184,20 @@ class ContainerlabRuntime:
         for serf in ready:
             serf.export_kubeconfig()
         return ready
+
+    def _play_changed_configs(self, serfs: list[ContainerSerf]) -> None:
+        """Let the serfs whose config has changed since they took it up do so again; returns when they play it."""
+        changed = [serf for serf in serfs if not serf.plays_its_config()]
+        if not changed:
+            return
+        task = f"{len(changed)} serfs take up a config that has changed"
+        self._progress.start(task)
+        for serf in changed:
+            serf.take_up_config()
+        await_serfs(
+            lambda: changed, lambda done, total: self._progress.advance(task, done, total, "serfs"), playing=True
+        )
+        self._progress.finish(task)
 
     def _inventory(self, serfs: list[ContainerSerf]) -> Inventory:
         return Inventory(
@@ -174,13 +210,15 @@ class ContainerlabRuntime:
         )
 
 
-def bring_into_line(deployment: Deployment, containerlab: Containerlab, engine: Engine, progress: Progress) -> None:
-    """Deploy what is missing of a lab, containers and links.
+def bring_into_line(
+    deployment: Deployment, nodes: Collection[str], containerlab: Containerlab, engine: Engine, progress: Progress
+) -> None:
+    """Deploy what is missing of a lab, the containers of those nodes and links.
 
     Containers that ended come first: `deploy` starts only those that containerlab itself has stopped, and fails on the
     links of the others.
     """
-    found = engine.containers(deployment.lab).values()
+    found = [container for container in engine.containers(deployment.lab).values() if container.node in nodes]
     for container in found:
         if container.state == PAUSED:
             progress.say(f"{container.node} is paused; letting it go on")
@@ -225,23 +263,17 @@ def restart(state_dir: Path, name: str, containerlab: Containerlab, engine: Engi
     progress.finish(task)
 
 
-def down(
-    state_dir: Path, containerlab: Containerlab, engine: Engine, deployment: Deployment, *, keep_data: bool
-) -> tuple[int, int]:
-    """Stop the services and take the containers away; return how many processes ended, and how many containers.
+def take_containers_down(
+    deployment: Deployment, engine: Engine, find: Callable[[], Containerlab], *, keep_data: bool
+) -> int:
+    """Take the containers of a lab away, or with `keep_data` stop them and put their links by; return how many.
 
-    With `keep_data` the containers are stopped, with their data, and their links put by.
+    `find` returns containerlab; it is not asked where nothing of the lab is left.
     """
-    processes = sum(1 for _ in lab_processes(state_dir))
-    Supervisor(state_dir).shut_down()
-    end(lab_processes(state_dir), patience=5)
-    remove_elsewhere(offload_socket(state_dir), offload_directory(state_dir))
     found = engine.containers(deployment.lab)
     running = sorted(node for node, container in found.items() if container.runs)
-    if keep_data:
-        if running:
-            containerlab.stop(deployment, running)
-    else:
-        containerlab.destroy(deployment)
-    state.remove(state_dir, keep_data=keep_data)
-    return processes, len(running if keep_data else found)
+    if keep_data and running:
+        find().stop(deployment, running)
+    elif found and not keep_data:
+        find().destroy(deployment)
+    return len(running if keep_data else found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 KUBECONFIG = "/var/lib/serflab/kubeconfig"
 LOGS = "/var/lib/serflab/logs"
+_SUPERVISOR = "/var/lib/serflab/supervisor/supervisord.conf"
+# Hashes of the config that the serf plays and of the one that lies there now, a line each.
+_HASHES = 'cat /var/lib/serflab/config.sha256; sha256sum < "$1"'
 READY_SECONDS = 300.0
 _POLL_SECONDS = 0.5
 _OUTPUT_LINES = 8
@@ -36,12 +39,16 @@ _EMBEDDED = {
 
 @dataclass(frozen=True, slots=True)
 class ContainerSerf:
-    """A serf that is deployed as a container; `directory` is its own in the state directory."""
+    """A serf that is deployed as a container; `directory` is its own in the state directory.
+
+    `config` is where its emulation config lies in the container, which only `plays_its_config` asks for.
+    """
 
     container: Container
     workload: Workload
     directory: Path
     engine: Engine
+    config: PurePosixPath | None = None
 
     @property
     def inventory_entry(self) -> Serf:
@@ -69,6 +76,17 @@ class ContainerSerf:
                 return http.get(f"{self.inventory_entry.exporter}/healthz", timeout=2).ok
         except requests.RequestException:
             return False
+
+    def plays_its_config(self) -> bool:
+        """Whether the config that the serf has taken up is the one that lies there now."""
+        said = b"".join(self.engine.run(self.container, ["sh", "-c", _HASHES, "sh", str(self.config)])).decode().split()
+        return len(said) > 1 and said[0] == said[1]
+
+    def take_up_config(self) -> None:
+        """Let the serf bring its pods into line with its config, and play that."""
+        start = ["supervisorctl", "-c", _SUPERVISOR, "start", f"{self.container.node}:start"]
+        for _ in self.engine.run(self.container, start):
+            pass
 
     def export_kubeconfig(self) -> None:
         """Write the administrator's kubeconfig with the address on this machine and all certificates in it."""
@@ -113,9 +131,14 @@ def check_runs(node: str, container: Container | None, engine: Engine) -> Contai
 
 
 def await_serfs(
-    look: Callable[[], Sequence[ContainerSerf]], advance: Callable[[int, int], None] | None = None
+    look: Callable[[], Sequence[ContainerSerf]],
+    advance: Callable[[int, int], None] | None = None,
+    *,
+    playing: bool = False,
 ) -> list[ContainerSerf]:
     """Wait until each of the serfs that `look` finds does its work; `advance` hears how many of how many do.
+
+    With `playing` it is waited until each has taken up the config that lies there now, too.
 
     Raises what `look` raises, and `SerflabError` for the first that is not ready in time.
     """
@@ -123,7 +146,11 @@ def await_serfs(
     deadline = time.monotonic() + READY_SECONDS
     while True:
         serfs = list(look())
-        ready |= {serf.container.node for serf in serfs if serf.container.node not in ready and serf.is_ready()}
+        ready |= {
+            serf.container.node
+            for serf in serfs
+            if serf.container.node not in ready and (not playing or serf.plays_its_config()) and serf.is_ready()
+        }
         if advance is not None:
             advance(len(ready), len(serfs))
         waiting = [serf for serf in serfs if serf.container.node not in ready]

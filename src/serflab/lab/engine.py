@@ -136,6 +136,21 @@ class Engine:
             _, output = self._client.containers.get(container.id).exec_run(list(command), stream=True)
             yield from output
 
+    def follow(self, container: Container, command: Sequence[str]) -> Iterator[bytes]:
+        """Run a command that does not end by itself, as `run` does; it ends with the iterator."""
+        output = self.run(container, ["sh", "-c", 'echo $$; exec "$@"', "sh", *command])
+        begin = b""
+        while b"\n" not in begin:
+            begin += next(output)
+        process, _, rest = begin.partition(b"\n")
+        try:
+            yield rest
+            yield from output
+        finally:
+            # The engine goes on with what it runs in a container when nobody listens any more.
+            for _ in self.run(container, ["kill", process.decode()]):
+                pass
+
     def output(self, container: Container, lines: int) -> str:
         """Return the last lines that the container's first process has written."""
         with _understood():

@@ -27,6 +27,11 @@ def variables_in(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def escape(text: str) -> str:
+    """Return what `expand` makes this text of, whatever the environment."""
+    return text.replace("$", "$$")
+
+
 def expand(text: str, environment: Mapping[str, str]) -> str:
     """Return the text with `$VAR`, `${VAR}`, `${VAR:-word}`, `${VAR:=word}`, `${VAR+word}` and `$$` replaced.
 

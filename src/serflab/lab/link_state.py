@@ -9,11 +9,14 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from serflab.errors import SerflabError
 from serflab.lab.impairments import Impairment
 from serflab.lab.link_values import go_duration, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from serflab.lab.containerlab import Containerlab
 
 UP, DOWN, MISSING = "up", "down", "missing"
 _NODE_LABEL: Final = "clab-node-name"
@@ -108,6 +111,22 @@ class EventReader:
         elif counted is not None:
             found = replace(counted, state=found.state, netem=found.netem)
         self._interfaces[place] = found
+
+
+def first_look(containerlab: Containerlab, lab: str, nodes: Mapping[str, str]) -> LabInterfaces:
+    """Return what `inspect` tells of a lab, for as long as `events` tells nothing; it says nothing of netem.
+
+    `nodes` tells the node of each container. Takes two processes. Raises `SerflabError`.
+    """
+    there = {item.container for item in containerlab.inspect(lab)}
+    known = {container: node for container, node in nodes.items() if container in there}
+    if not known:
+        return NOTHING
+    try:
+        interfaces = read_interfaces(containerlab.inspect_interfaces(lab), known)
+    except ValueError as error:
+        raise SerflabError(str(error)) from error
+    return LabInterfaces({node: container for container, node in known.items()}, interfaces)
 
 
 def read_interfaces(text: str, nodes: Mapping[str, str]) -> dict[Place, InterfaceState]:

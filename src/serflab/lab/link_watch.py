@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from typing import TYPE_CHECKING, Final
 
-from serflab.lab.containerlab import UnusableError
+from serflab.errors import SerflabError
+from serflab.lab.containerlab import UnusableError, find_containerlab
 from serflab.lab.impairments import NETEM, Impairment, LinkSettings, Setting
 from serflab.lab.inventory import CONTAINERLAB
-from serflab.lab.link_state import NONE, NOTHING, EventReader, LabInterfaces
-from serflab.lab.netem import unattended
+from serflab.lab.link_state import NONE, NOTHING, EventReader, LabInterfaces, first_look
 
 if TYPE_CHECKING:
     from serflab.lab.inventory import Inventory
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _STATS_SECONDS: Final = 5
 _AGAIN_SECONDS: Final = 5.0
+_MOST_AGAIN_SECONDS: Final = 60.0
 # A line is one event; a container's labels are in it.
 _LONGEST_LINE: Final = 1024 * 1024
 
@@ -35,10 +37,17 @@ class LinkWatch:
     def __init__(self, settings: LinkSettings) -> None:
         self._settings = settings
         self._lab: str | None = None
+        self._containers: dict[str, str] = {}
         self._topology: Topology | None = None
         self._known: LabInterfaces | None = None
         self._changed = asyncio.Event()
         self._told = ""
+        self._pause = _AGAIN_SECONDS
+
+    @property
+    def problem(self) -> str:
+        """Return why nothing is known of the lab's interfaces, empty while something is."""
+        return self._told
 
     @property
     def known(self) -> LabInterfaces | None:
@@ -48,6 +57,7 @@ class LinkWatch:
     def choose(self, inventory: Inventory | None, topology: Topology | None) -> None:
         """Follow that lab from now on."""
         self._topology = topology
+        self._containers = {serf.container: serf.name for serf in inventory.serfs} if inventory else {}
         lab = inventory.name if inventory and inventory.runtime == CONTAINERLAB else None
         if lab != self._lab:
             self._lab = lab
@@ -73,58 +83,90 @@ class LinkWatch:
             if isinstance(results[0], Exception):
                 # Whatever it is, the viewer goes on, and so does the next attempt.
                 log.error("the links cannot be followed", exc_info=results[0])
+            if self._lab != lab:
+                continue
+            looked = await self._look(lab)
             if self._lab == lab:
-                self._known = NOTHING
+                self._known = looked
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), _AGAIN_SECONDS)
+                    await asyncio.wait_for(self._changed.wait(), self._pause)
+                # Each attempt that sudo refuses is an entry in the machine's log.
+                self._pause = min(2 * self._pause, _MOST_AGAIN_SECONDS)
+
+    async def _look(self, lab: str) -> LabInterfaces:
+        """Return what is known without events; nothing where that cannot be asked either."""
+        try:
+            return await asyncio.to_thread(lambda: first_look(find_containerlab(), lab, self._containers))
+        except SerflabError as error:
+            log.debug("nor does `containerlab inspect` tell of the links: %s", error)
+            return NOTHING
 
     async def _events(self, lab: str) -> None:
         try:
-            command = await asyncio.to_thread(unattended)
+            found = await asyncio.to_thread(find_containerlab)
         except UnusableError as error:
             self._tell(f"nothing is known of the links: {error.message}")
             return
-        process = await asyncio.create_subprocess_exec(
-            *(*command, "events", "--format", "json", "--initial-state"),
-            *("--interface-stats", "--interface-stats-interval", f"{_STATS_SECONDS}s"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=_LONGEST_LINE,
-        )  # fmt: skip
-        reader = EventReader(lab)
+        stats = ("--interface-stats", "--interface-stats-interval", f"{_STATS_SECONDS}s")
+        call = found.call("events", "--format", "json", "--initial-state", *stats, attended=False)
+        reading, writing = os.pipe()
+        lines = asyncio.StreamReader(limit=_LONGEST_LINE)
+        protocol = asyncio.StreamReaderProtocol(lines)
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(reading, "rb"))
         try:
-            if process.stdout is not None:
-                async for line in process.stdout:
-                    if reader.take(line.decode(errors="replace")):
-                        self._known = reader.known()
-                        self._keep()
-                        self._told = ""
+            process = await asyncio.create_subprocess_exec(
+                *call.command,
+                env=call.env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        except BaseException:
+            pipe.close()
+            raise
+        finally:
+            os.close(writing)
+        reader = EventReader(lab)
+        # Not what a first look has found, which says nothing of netem.
+        before = NOTHING
+        try:
+            async for line in lines:
+                if reader.take(line.decode(errors="replace")):
+                    self._known = reader.known()
+                    self._keep(before)
+                    before = self._known
+                    self._told, self._pause = "", _AGAIN_SECONDS
             self._tell("nothing is known of the links: `containerlab events` has ended; does it need root?")
         except ValueError:
             self._tell("nothing is known of the links: `containerlab events` tells what is no event")
         finally:
-            with contextlib.suppress(ProcessLookupError):
+            # One that sudo has made root takes no signal of ours: it ends at the next line that nobody reads.
+            pipe.close()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 process.terminate()
-            await process.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 2 * _STATS_SECONDS)
 
     def _tell(self, problem: str) -> None:
         if problem != self._told:
             self._told = problem
             log.warning("%s", problem)
 
-    def _keep(self) -> None:
-        """Keep what netem does to each link of which both ends are seen."""
+    def _keep(self, before: LabInterfaces | None) -> None:
+        """Keep what netem does to each link of which both ends are seen, where that has changed.
+
+        containerlab looks at netem every few seconds only: until it has, what it tells is older than what people set.
+        """
         known = self._known
         if known is None or self._topology is None:
             return
         for link in self._topology.links:
             found = netem_of(link, known)
-            if found is None:
+            if found is None or (before is not None and found == netem_of(link, before)):
                 continue
             if found != NONE:
                 self._settings.put(link.id, Setting(found, NETEM))
-            elif link.source == NETEM:
+            elif (kept := self._settings.load().get(link.id)) is not None and kept.source == NETEM:
                 self._settings.clear(link.id)
 
 

@@ -133,11 +133,10 @@ class LocalRuntime:
                 self._watchman.cancelled.wait(serf.plan.interval / 2 / len(self._serfs))
 
 
-def down(state_dir: Path, *, keep_data: bool) -> int:
-    """Stop everything of the lab in that state directory and remove the directory; return how many processes ended.
+def end_processes(state_dir: Path) -> int:
+    """Stop all processes of the lab in that state directory; return how many ended.
 
-    With `keep_data` the clusters' data, certificates and logs stay for the next `up`. Raises `SerflabError` when a
-    process is left even so.
+    Raises `SerflabError` when a process is left even so.
     """
     count = sum(1 for _ in lab_processes(state_dir))
     Supervisor(state_dir).shut_down()
@@ -146,7 +145,6 @@ def down(state_dir: Path, *, keep_data: bool) -> int:
         numbers = ", ".join(str(process.pid) for process in left)
         raise SerflabError(f"these processes of the lab do not end: {numbers}")
     remove_elsewhere(offload_socket(state_dir), offload_directory(state_dir))
-    state.remove(state_dir, keep_data=keep_data)
     return count
 
 

@@ -9,19 +9,27 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 from serflab.errors import SerflabError
-from serflab.lab.containerlab import UnusableError, find_containerlab
+from serflab.lab.containerlab import find_containerlab
+from serflab.lab.containerlab_answers import error_text
 from serflab.lab.impairments import Impairment
 from serflab.lab.link_values import go_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SECONDS: Final = 30.0
-_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+# Of containerlab (utils/sudo.go), of the kernel and the engine, and of sudo, in this order.
+_NO_RIGHTS: Final = re.compile(
+    r"root privileges|must be run as root|permission denied|operation not permitted"
+    r"|a password is required|is not allowed to|not in the sudoers|you are not allowed to|may not run sudo",
+    re.IGNORECASE,
+)
+_RIGHTS_HINT: Final = (
+    "netem needs root: let sudo run containerlab without a password (`NOPASSWD:SETENV:` in its rule), or bring the lab"
+    " up as root"
+)
 _ALIAS: Final = re.compile(r"(.*) \((.*)\)")
 
 End = tuple[str, str]
@@ -70,23 +78,12 @@ class Netem:
 
     def _run(self, *words: str) -> str:
         try:
-            command = (*unattended(), "tools", "netem", *words)
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=_SECONDS, stdin=subprocess.DEVNULL
-            )
-        except UnusableError as error:
+            done = find_containerlab().ask("tools", "netem", *words)
+        except SerflabError as error:
             raise NetemError(error.message, hint=error.hint) from error
-        except subprocess.TimeoutExpired as error:
-            raise NetemError(f"`containerlab tools netem {' '.join(words)}` does not end") from error
         if done.returncode:
             raise refusal(words, done.stderr)
         return done.stdout
-
-
-def unattended() -> tuple[str, ...]:
-    """Return how containerlab is started where nobody can be asked for a password; raises `UnusableError`."""
-    found = find_containerlab()
-    return (*found.prefix, *(("-n",) if found.prefix else ()), str(found.program))
 
 
 def arguments(impairment: Impairment) -> list[str]:
@@ -109,17 +106,14 @@ def read_shown(text: str, container: str) -> dict[str, Impairment]:
 
 def refusal(words: Sequence[str], stderr: str) -> NetemError:
     """Return the error for a command that failed: what containerlab says, and what can be done about it."""
-    text = _COLOURS.sub("", stderr)
-    lines = [line.strip() for line in text.splitlines() if line.strip() and line.strip() != "ERROR"]
-    said = lines[-1] if lines else "it says nothing"
-    if "qdisc kind is unknown" in text:
+    said = error_text(stderr) or "it says nothing"
+    if "qdisc kind is unknown" in said:
         return NetemError(
             "this machine's kernel has no netem (sch_netem), so a real link cannot be made slower or lossy",
             hint="load it with `sudo modprobe sch_netem`; it may be in a package such as kernel-modules-extra",
         )
-    if "root" in text or "not permitted" in text or "password" in text:
-        hint = "netem needs root: let sudo run containerlab without a password, or bring the lab up as root"
-        return NetemError(f"containerlab refuses `tools netem {words[0]}`: {said}", hint=hint)
+    if _NO_RIGHTS.search(said):
+        return NetemError(f"containerlab refuses `tools netem {words[0]}`: {said}", hint=_RIGHTS_HINT)
     return NetemError(f"containerlab refuses `tools netem {' '.join(words)}`: {said}")
 
 

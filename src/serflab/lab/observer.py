@@ -253,6 +253,11 @@ class LabObserver:
         return self._links.known
 
     @property
+    def interfaces_problem(self) -> str:
+        """Return why nothing is known of the lab's interfaces, empty while something is."""
+        return self._links.problem
+
+    @property
     def prometheus_url(self) -> str:
         """Return where Prometheus is looked for."""
         return self._prometheus.url if self._prometheus else self._prometheus_default

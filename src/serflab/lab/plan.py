@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,10 @@ _NAMES_OF_OURS = frozenset({"containerlab", "logs", "offload", "prometheus", "re
 
 @dataclass(frozen=True, slots=True)
 class LabSettings:
-    """What the user asked for: where, which topology, and the ports; `interval` in seconds a point of the trace."""
+    """What the user asked for: where, which topology, and the ports; `interval` in seconds a point of the trace.
+
+    `remembered` are variables of the topology file as a lab was deployed before; this process' own are stronger.
+    """
 
     checkout: Path
     state_dir: Path
@@ -45,6 +48,7 @@ class LabSettings:
     prometheus_port: int = PROMETHEUS_PORT
     viewer_port: int = VIEWER_PORT
     interval: float = DEFAULT_INTERVAL
+    remembered: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -53,8 +57,8 @@ class LabSettings:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the environment in which the topology file is read: this process' own, and these settings."""
-        return {**os.environ, **self.variables}
+        """Return the environment in which the topology file is read; these settings are the strongest in it."""
+        return {**self.remembered, **os.environ, **self.variables}
 
     def load_topology(self) -> Topology:
         """Read the topology file with these settings; raises as `topology.load_topology`."""

@@ -77,7 +77,9 @@ def _is_free(port: int) -> bool:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return False
-            raise
+            # A port below 1024 is not this user's to try; who listens on it in the end, such as an engine, may.
+            if error.errno != errno.EACCES:
+                raise
     return True
 
 

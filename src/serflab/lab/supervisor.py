@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from serflab.errors import SerflabError
+from serflab.errors import InputError, SerflabError
 from serflab.lab.inventory import write_atomically
 from serflab.lab.processes import LAB_ENV
 from serflab.lab.sockets import remove_elsewhere, socket_path
@@ -44,8 +44,8 @@ class Program:
     """One program of a group: its command, its log file and what its environment has beyond the lab's.
 
     Asked to end by `stop_signal`, it is killed after `stop_seconds`. A program that `may_end` is started again after a
-    failure only; one that runs `at_once` needs nothing else to be ready. `user` is whom it runs as, empty for the
-    supervisor's user. The log is `rotated` unless it is no file.
+    failure only, which a refusal of its input (status 2) is not; one that runs `at_once` needs nothing else to be
+    ready. `user` is whom it runs as, empty for the supervisor's user. The log is `rotated` unless it is no file.
     """
 
     group: str
@@ -257,6 +257,7 @@ def _program_section(section: str, program: Program) -> str:
         f"directory={_escape(program.directory)}\n"
         f"environment={environment}\n"
         f"autostart={str(program.at_once).lower()}\nautorestart={'unexpected' if program.may_end else 'true'}\n"
+        f"exitcodes=0,{InputError.exit_status}\n"
         f"startsecs={0 if program.at_once else 1}\nstartretries=1000000\n"
         f"stopsignal={program.stop_signal}\n"
         f"stopwaitsecs={program.stop_seconds}\nstopasgroup=false\nkillasgroup=true\n"

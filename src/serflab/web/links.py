@@ -130,17 +130,20 @@ def _entries() -> list[dict[str, Any]]:
 
 def _containers(link: Link) -> list[End] | None:
     """Return the ends of a real link by their containers; None for an emulated one. 409 while they are not known."""
-    known = observer().interfaces
+    lab = observer()
+    known = lab.interfaces
     if known is None:
         return None
-    ends = [(known.containers.get(end.node), end.interface) for end in (link.a, link.b)]
+    serfs = lab.inventory.serfs if lab.inventory else ()
+    containers = {serf.name: serf.container for serf in serfs} | dict(known.containers)
+    ends = [(containers.get(end.node), end.interface) for end in (link.a, link.b)]
     found = [(container, interface) for container, interface in ends if container]
     if len(found) < len(ends):
-        missing = " and ".join(end.node for end in (link.a, link.b) if end.node not in known.containers)
+        missing = " and ".join(end.node for end in (link.a, link.b) if not containers.get(end.node))
         raise ApiError(
             409,
             "netem_refused",
             f"containerlab tells of no container of {missing}",
-            hint="`serflab status` shows which nodes are up",
+            hint=lab.interfaces_problem or "`serflab status` shows which nodes are up",
         )
     return found

@@ -25,6 +25,12 @@ def test_it_writes_the_files_and_tells_how_to_apply_them(serflab, tmp_path):
     assert f"{target}: 0 of 8 files written" in again.out
 
 
+def test_the_interval_is_that_of_the_environment(serflab, monkeypatch):
+    monkeypatch.setenv("SERFLAB_INTERVAL", "7")
+    assert "SERFLAB_INTERVAL=7\n" in serflab("export", "kubernetes", "--serfs=1", "--output=-").out
+    assert "SERFLAB_INTERVAL=3\n" in serflab("export", "kubernetes", "--serfs=1", "--interval=3", "--output=-").out
+
+
 def test_the_stream_is_nothing_but_yaml(serflab):
     shown = serflab("export", "kubernetes", "--serfs=1", "--output=-")
     assert (shown.status, shown.err) == (0, "")

@@ -52,6 +52,25 @@ class TestDryRun:
     def test_a_pace_may_have_units(self, serflab, given, seconds):
         assert row(serflab("up", "--dry-run", f"--interval={given}").out, "serf2")[5] == seconds
 
+    def test_what_containers_were_deployed_with_stays_until_another_value_is_given(
+        self, serflab, state_dir, monkeypatch
+    ):
+        (state_dir / "containerlab").mkdir(parents=True)
+        note = {
+            "lab": "emulation",
+            "file": "t",
+            "base": ".",
+            "variables": {"SERFLAB_INTERVAL": "2", "SERFLAB_IMAGE": "i"},
+        }
+        (state_dir / "containerlab" / "deployed.json").write_text(json.dumps(note))
+        shown = serflab("up", "--dry-run")
+        assert shown.err.startswith("as before: SERFLAB_IMAGE=i, SERFLAB_INTERVAL=2\n")
+        assert row(shown.out, "serf2")[5] == "2"
+        monkeypatch.setenv("SERFLAB_IMAGE", "another")
+        shown = serflab("up", "--dry-run", "--interval=3")
+        assert "as before" not in shown.err
+        assert row(shown.out, "serf2")[5] == "3"
+
     def test_serfs_that_are_up_stay_in_the_plan(self, serflab, state_dir, a_lab):
         shown = serflab("up", "--dry-run", "--only=serf4")
         names = [line.split()[0] for line in shown.out.splitlines() if line.startswith("serf")]
@@ -145,6 +164,18 @@ def a_lab(state_dir):
     serf = Serf("serf1", home / "kubeconfig", nobody, nobody, home / "config.json", home / "logs")
     Inventory("emulation", "local", Path("topology.yaml"), (serf,), nobody, nobody).save(state_dir)
     return state_dir
+
+
+def test_processes_end_also_where_nothing_can_be_asked_about_containers(serflab, a_lab, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    (a_lab / "containerlab").mkdir()
+    note = {"lab": "emulation", "file": "t", "base": ".", "variables": {}}
+    (a_lab / "containerlab" / "deployed.json").write_text(json.dumps(note))
+    failed = serflab("down")
+    assert failed.status == 1
+    assert "0 processes ended, but not the containers of the lab emulation: no Docker engine answers" in failed.err
+    assert f"remove {a_lab} yourself if the containers are gone for good" in failed.err
+    assert a_lab.exists()
 
 
 class TestLabWhoseProcessesAreGone:

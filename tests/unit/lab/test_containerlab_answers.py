@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serflab.errors import SerflabError
-from serflab.lab.containerlab import DeployedNode, error_text, parse_inspect, parse_version
+from serflab.lab.containerlab_answers import DeployedNode, error_text, parse_inspect, parse_version
 
 NODES = """[
     {

@@ -97,6 +97,20 @@ def test_everything_that_is_wrong_comes_at_once(write, tmp_path):
     ]
 
 
+def test_a_name_that_no_contained_serf_may_have_is_found_before_anything_is_deployed(write):
+    wrong = LAB.replace("serf3: {}", "Edge_1: {labels: {serflab.role: serf}}").replace("serf3:", "Edge_1:")
+    [(path, problem)] = found_in(write(wrong), "Edge_1")
+    assert path == "$.topology.nodes.Edge_1"
+    assert problem.startswith("makes 'Edge_1' the name of a serf in a container; expected lower-case letters")
+    named = wrong.replace("{serflab.role: serf}", "{serflab.role: serf}, env: {SERFLAB_NAME: edge-1}")
+    assert [node.name for node in plan_containers(write(named), ["Edge_1"]).serfs] == ["Edge_1"]
+    [(path, _)] = found_in(write(named.replace("edge-1", "-edge")), "Edge_1")
+    assert path == "$.topology.nodes.Edge_1.env.SERFLAB_NAME"
+    # Whatever is no serf may be named as containerlab likes it.
+    router = LAB.replace("router:", "Router_1:")
+    assert plan_containers(write(router), ["serf3"]).topology.node("Router_1")
+
+
 def test_a_config_elsewhere_may_be_bound(write, tmp_path):
     (tmp_path / "traces").mkdir()
     (tmp_path / "traces" / "x.json").write_text(json.dumps(CONFIG))
@@ -158,3 +172,49 @@ class TestFiles:
         assert [node.name for node in part.nodes] == ["serf1", "serf2", "router", "prometheus"]
         assert part.node("serf1").binds == (f"{tmp_path}/annotations:/opt/annotations:ro",)
         assert part.node("router").binds == (f"{tmp_path}/router.conf:/etc/router.conf", "__clabNodeDir__/state:/state")
+
+    def test_every_path_of_a_part_is_absolute_that_is_sought_from_the_directory_of_the_file(self, write, tmp_path):
+        text = LAB.replace(
+            "kind: linux,",
+            "kind: linux, binds:, startup-config: configs/__clabNodeName__.cfg, credentials: {identity-file: key},",
+        ).replace(
+            "serf3: {}",
+            """serf3: {startup-config: "https://example.org/a", license: in/serf.lic, env-files: [a.env, /b.env]}
+    more: {license: ~/serf.lic, startup-config: "set a\\nset b\\n", env-files: , binds: [__clabNodeDir__/x:/x]}""",
+        )
+        text += "settings: {certificate-authority: {cert: ca.pem, key: /ca.key, key-size: 2048}}\n"
+        settings = write(text)
+        plan = plan_containers(settings, ["serf3"])
+        Deployment.of(plan).write(plan)
+        data = yaml.safe_load(Deployment.of(plan).file.read_text())
+        defaults, nodes = data["topology"]["defaults"], data["topology"]["nodes"]
+        assert defaults["binds"] is None
+        assert defaults["startup-config"] == f"{tmp_path}/configs/__clabNodeName__.cfg"
+        assert defaults["credentials"] == {"identity-file": f"{tmp_path}/key"}
+        assert nodes["serf3"] == {
+            "startup-config": "https://example.org/a",
+            "license": f"{tmp_path}/in/serf.lic",
+            "env-files": [f"{tmp_path}/a.env", "/b.env"],
+        }
+        assert nodes["more"] == {
+            "license": "~/serf.lic",
+            "startup-config": "set a\nset b\n",
+            "env-files": None,
+            "binds": ["__clabNodeDir__/x:/x"],
+        }
+        authority = {"cert": f"{tmp_path}/ca.pem", "key": "/ca.key", "key-size": 2048}
+        assert data["settings"]["certificate-authority"] == authority
+
+    def test_what_a_part_says_is_not_expanded_a_second_time(self, write, monkeypatch):
+        monkeypatch.setenv("TOKEN", "a$HOME")
+        monkeypatch.setenv("HOME", "/home/me")
+        text = LAB.replace("serf3: {}", 'serf3: {env: {WITH: "${TOKEN}", HERE: "$$HOME", COST: "$5"}}')
+        plan = plan_containers(write(text), ["serf3"])
+        Deployment.of(plan).write(plan)
+        part = load_topology(Deployment.of(plan).file)
+        assert part.node("serf3").env == {
+            "SERFLAB_INTERVAL": "2",
+            "WITH": "a$HOME",
+            "HERE": "$HOME",
+            "COST": "$5",
+        }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import shlex
 import subprocess
 from dataclasses import replace
@@ -16,6 +17,7 @@ from serflab.errors import InputError, SerflabError
 from serflab.lab.export.manifests import HEADER, files, manifests, stream, write
 from serflab.lab.export.plan import ExportSettings, plan_export
 from serflab.lab.export.resources import serf_needs
+from serflab.lab.topology import load_topology
 
 POINT = {"time": 1, "cpu": 40.0, "memory": 85.0, "power": 0.15, "psi": 0.0}
 
@@ -58,9 +60,11 @@ def export(settings):
 
 
 def objects(export, kind):
-    """Return the objects of a kind by name."""
+    """Return the objects of a kind by name, which must differ."""
     found = [body for bodies in manifests(export).values() for body in bodies if body["kind"] == kind]
-    return {body["metadata"]["name"]: body for body in found}
+    named = {body["metadata"]["name"]: body for body in found}
+    assert len(named) == len(found)
+    return named
 
 
 def pod_specs(export):
@@ -129,6 +133,44 @@ def test_configs_arrive_as_they_are(export, topology, tmp_path):
         assert gzip.decompress(archives[f"{config}.gz"]).decode() == (tmp_path / "out" / config).read_text()
 
 
+def test_configs_of_equal_text_are_one_object_whatever_their_files(settings, topology):
+    (topology.parent / "b" / "trace.json").write_text((topology.parent / "a" / "trace.json").read_text())
+    (topology.parent / "a" / "Trace.json").write_text((topology.parent / "a" / "trace.json").read_text())
+    text = topology.read_text()
+    topology.write_text(text.replace("serf7: {env: {SERFLAB_CONFIG: a/trace", "serf7: {env: {SERFLAB_CONFIG: a/Trace"))
+    export = plan_export(settings)
+    assert len([name for name in objects(export, "ConfigMap") if name.startswith("config-")]) == 1
+    for name, spec in pod_specs(export).items():
+        sources = [
+            str(source) for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", ())
+        ]
+        assert len(set(sources)) == len(sources), name
+    played = {variables(export, "edge", pod)["SERFLAB_CONFIG"] for pod in ("edge-1", "edge-2")}
+    assert played == {variables(export, "serf", "serf-1")["SERFLAB_CONFIG"]}
+
+
+@pytest.mark.parametrize("file", ["my trace.json", ".trace.json", "...", "größe.json", f"{'x' * 250}.json"])
+def test_any_file_name_becomes_a_key_that_a_config_map_may_have(settings, topology, file):
+    (topology.parent / "a" / "trace.json").rename(topology.parent / "a" / file)
+    topology.write_text(topology.read_text().replace("a/trace.json", f"'a/{file}'"))
+    export = plan_export(settings)
+    keys = {key for body in objects(export, "ConfigMap").values() for key in body.get("binaryData", {})}
+    assert len(keys) == 2
+    for key in keys:
+        # https://kubernetes.io/docs/concepts/configuration/configmap/, and no file that `*` passes over.
+        assert re.fullmatch(r"[-_a-zA-Z0-9][-._a-zA-Z0-9]{0,252}", key)
+    assert f"{variables(export, 'edge', 'edge-1')['SERFLAB_CONFIG'].removeprefix('configs/')}.gz" in keys
+
+
+def test_names_that_become_the_same_key_are_told_apart(settings, topology):
+    (topology.parent / "a" / "trace.json").rename(topology.parent / "a" / "my trace.json")
+    (topology.parent / "b" / "trace.json").rename(topology.parent / "b" / "my+trace.json")
+    text = topology.read_text().replace("a/trace", "a/my trace").replace("b/trace", "b/my+trace")
+    topology.write_text(text)
+    export = plan_export(settings)
+    assert len({config.key for config in export.configs}) == len(export.configs) == 2
+
+
 def test_another_config_is_another_object_and_rolls_the_pods(settings, topology):
     before = plan_export(settings)
     trace = topology.parent / "a" / "trace.json"
@@ -158,6 +200,9 @@ def test_images_are_the_topologys_with_its_variables_or_the_given_one(settings, 
     }
     monkeypatch.setenv("EDGE_IMAGE", "edge:2")
     assert images(plan_export(settings))["StatefulSet/edge"] == "edge:2"
+    # What a variable holds is not expanded again.
+    monkeypatch.setenv("EDGE_IMAGE", "edge:${HOME}")
+    assert images(plan_export(settings))["StatefulSet/edge"] == "edge:${HOME}"
     given = images(plan_export(replace(settings, image="mine:1", viewer_image="mine:2")))
     assert (given["StatefulSet/edge"], given["StatefulSet/serf"]) == ("mine:1", "mine:1")
     assert given["Deployment/viewer"] == "mine:2"
@@ -256,6 +301,19 @@ def test_a_service_for_each_serf_and_a_headless_one_for_each_group(export):
         "south",
         "serf7",
     }
+
+
+def test_the_viewer_reads_the_topology_as_it_is_here(settings, topology, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGE_IMAGE", "edge:2")
+    monkeypatch.setenv("RATE", "100mbit")
+    text = topology.read_text().replace("router: {", 'router: {env: {A: "$$HOME", B: "$5", T: "${SERFLAB_INTERVAL}"}, ')
+    links = '  links: [{endpoints: ["north:eth1", "south:eth1"], labels: {serflab.rate: "${RATE}"}}]\n'
+    topology.write_text(text + links)
+    (tmp_path / "there.yaml").write_text(objects(plan_export(settings), "ConfigMap")["lab"]["data"]["topology.yaml"])
+    there = load_topology(tmp_path / "there.yaml", {"HOME": "/opt"})
+    assert there.node("north").image == "edge:2"
+    assert there.node("router").env == {"A": "$HOME", "B": "$5", "T": "5"}
+    assert there.links[0].rate == 100e6
 
 
 def test_requests_grow_with_the_pods_and_the_speed(export):

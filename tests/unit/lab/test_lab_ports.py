@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import socket
 
@@ -38,6 +39,15 @@ def test_free_ports_are_fine():
     with socket.create_server(("127.0.0.1", 0)) as server:
         free = server.getsockname()[1]
     check_free({free: "the viewer"})
+
+
+def test_a_port_that_only_root_may_try_counts_as_free(monkeypatch):
+    class OfAUser(socket.socket):
+        def bind(self, _address):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("serflab.lab.ports.socket.socket", OfAUser)
+    check_free({443: "port 6443 of serf1"})
 
 
 def test_a_taken_port_is_named_with_its_purpose_and_its_holder(listen):

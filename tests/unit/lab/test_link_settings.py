@@ -153,7 +153,28 @@ def test_a_kernel_without_netem_is_told_as_that_and_anything_else_in_containerla
     assert refusal(("set", "-n", "x"), "\x1b[31m ERROR \x1b[0m\n no container x\n").message.endswith(
         "set -n x`: no container x"
     )
-    assert "sudo" in refusal(("set",), "this command requires root privileges").hint
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "this containerlab command requires root privileges or root via SUID to run, effective UID: 1000 SUID: 1000",
+        "sudo: a password is required\n",
+        "Sorry, user me is not allowed to execute '/usr/bin/containerlab' as root on here.\n",
+        "sudo: sorry, you are not allowed to set the following environment variables: CLAB_VERSION_CHECK\n",
+        "\n   ERROR\n\n  Permission denied while trying to connect to the Docker daemon socket.\n",
+        "\x1b[31m ERROR \x1b[0m\n failed to open netns: operation not permitted\n",
+    ],
+)
+def test_what_lacks_rights_is_told_with_how_to_give_them(stderr):
+    assert "sudo" in refusal(("set",), stderr).hint
+
+
+@pytest.mark.parametrize("node", ["rootdns", "password-store"])
+def test_a_name_is_no_lack_of_rights(node):
+    error = refusal(("set", "--node", node), f"\n   ERROR\n\n  No container {node} found.\n")
+    assert error.hint == ""
+    assert error.message.endswith(f"--node {node}`: No container {node} found.")
 
 
 @pytest.fixture

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from serflab.errors import SerflabError
+from serflab.lab.containerlab import find_containerlab
 from serflab.lab.impairments import NETEM, Impairment, LinkSettings, Setting
-from serflab.lab.inventory import Inventory
+from serflab.lab.inventory import Inventory, Serf
 from serflab.lab.link_entry import link_entry
-from serflab.lab.link_state import EventReader, InterfaceState, LabInterfaces, read_interfaces
+from serflab.lab.link_state import NOTHING, EventReader, InterfaceState, LabInterfaces, first_look, read_interfaces
 from serflab.lab.link_watch import LinkWatch, netem_of
 from serflab.lab.topology import Endpoint, Link, Node, Topology
 
@@ -182,6 +184,37 @@ async def until(holds):
     pytest.fail("it never came to hold")
 
 
+async def test_what_people_set_lasts_until_containerlab_has_looked_at_netem_again(containers, tmp_path):
+    nodes = tuple(Node(name, "linux", "serf") for name in ("serf1", "serf2"))
+    topology = Topology(tmp_path / "t.yaml", "ctest", nodes, (LINK,))
+    watch, settings, played = containers(topology)
+    following = asyncio.create_task(watch.follow())
+
+    def tell(**attributes):
+        with played.open("a", encoding="utf-8") as file:
+            file.write(update(**attributes) + "\n")
+
+    async def told(seen):
+        tell(rx_bytes=str(seen), tx_bytes="1", rx_bps="1", tx_bps="1")
+        await until(lambda: watch.known.interfaces["serf1", "eth1"].rx_bytes == seen)
+
+    try:
+        await until(lambda: watch.known.interfaces.get(("serf1", "eth1")) is not None)
+        mine = Setting(Impairment(delay=0.02), NETEM)
+        settings.put(LINK.id, mine)
+        await told(1001)
+        assert settings.load() == {LINK.id: mine}
+        tell(netem_delay="20ms")
+        await until(lambda: watch.known.interfaces["serf1", "eth1"].netem == mine.impairment)
+        settings.clear(LINK.id)
+        tell(netem_delay="20ms", rx_bytes="1002", tx_bytes="1", rx_bps="1", tx_bps="1")
+        await until(lambda: watch.known.interfaces["serf1", "eth1"].rx_bytes == 1002)
+        assert settings.load() == {}
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
 async def test_the_watch_keeps_what_netem_does_and_forgets_what_it_does_no_more(containers, tmp_path):
     nodes = tuple(Node(name, "linux", "serf") for name in ("serf1", "serf2"))
     topology = Topology(tmp_path / "t.yaml", "ctest", nodes, (LINK,))
@@ -201,3 +234,62 @@ async def test_the_watch_keeps_what_netem_does_and_forgets_what_it_does_no_more(
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+
+NODES = {"clab-ctest-serf1": "serf1", "clab-ctest-serf2": "serf2", "clab-ctest-serf3": "serf3"}
+
+
+@pytest.fixture
+def inspected(tmp_path, monkeypatch):
+    """A containerlab whose `events` refuse, and that tells by `inspect` of serf1 and serf2, which are there."""
+    items = [{"name": name, "state": "running", "image": "i", "lab_name": "ctest"} for name in list(NODES)[:2]]
+    (tmp_path / "nodes.json").write_text(json.dumps({"ctest": items}))
+    (tmp_path / "interfaces.json").write_text(recorded("inspect_interfaces.json"))
+    program = tmp_path / "bin" / "containerlab"
+    program.parent.mkdir()
+    program.write_text(
+        f"""#!/bin/sh
+case "$*" in
+    version*) echo '{{"version": "0.79.0"}}' ;;
+    "inspect --name ctest --format=json") cat {tmp_path}/nodes.json ;;
+    "inspect interfaces --name ctest --format=json") cat {tmp_path}/interfaces.json ;;
+    inspect*) echo "Lab 'x' not found - no running containers." >&2; exit 1 ;;
+    *) exit 1 ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return tmp_path
+
+
+def test_a_first_look_tells_of_the_containers_that_are_there_and_their_interfaces(inspected):
+    known = first_look(find_containerlab(), "ctest", NODES)
+    assert known.containers == {"serf1": "clab-ctest-serf1", "serf2": "clab-ctest-serf2"}
+    assert known.interfaces["serf1", "eth1"] == InterfaceState("up")
+    assert first_look(find_containerlab(), "another", NODES) == NOTHING
+    (inspected / "interfaces.json").write_text("[1]")
+    with pytest.raises(SerflabError, match="no interfaces as containerlab tells them"):
+        first_look(find_containerlab(), "ctest", NODES)
+
+
+@pytest.mark.usefixtures("inspected")
+def test_links_are_known_by_a_first_look_while_events_do_not_run(tmp_path):
+    settings = LinkSettings(tmp_path)
+    settings.put(LINK.id, Setting(Impairment(0.02), NETEM))
+    serfs = tuple(Serf(node, tmp_path, "", "", tmp_path, tmp_path, {}, container=name) for name, node in NODES.items())
+    watch = LinkWatch(settings)
+    watch.choose(Inventory("ctest", "containerlab", tmp_path, serfs, "", ""), Topology(tmp_path, "ctest", (), (LINK,)))
+
+    async def seen():
+        follower = asyncio.create_task(watch.follow())
+        async with asyncio.timeout(20):
+            while not watch.known.interfaces:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.02)
+        follower.cancel()
+        await asyncio.gather(follower, return_exceptions=True)
+
+    asyncio.run(seen())
+    assert link_entry(LINK, READY, watch.known)["state"] == "up"
+    # It says nothing of netem, so that what is kept of that stays.
+    assert LinkSettings(tmp_path).load()[LINK.id].impairment == Impairment(0.02)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from serflab.lab.expansion import expand
+from serflab.lab.expansion import escape, expand
 
 ENVIRONMENT = {"SET": "value", "EMPTY": "", "_1": "under"}
 
@@ -36,9 +38,16 @@ RENDERED = {
     "${MISSING:-$SET}": "value",
     "$$SET": "$SET",
     "$1 and $": "$1 and $",
+    "$$$$SET": "$$SET",
+    "$${SET} costs $$5": "${SET} costs $5",
 }
 
 
 @pytest.mark.parametrize("text", RENDERED)
 def test_a_variable_is_expanded_as_containerlab_does(text):
     assert expand(text, ENVIRONMENT) == RENDERED[text]
+
+
+@given(st.text(alphabet="$SET{}:-x1 \n"))
+def test_an_escaped_text_comes_out_as_it_was(text):
+    assert expand(escape(text), ENVIRONMENT) == text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serflab.errors import Finding, InputError
+from serflab.lab.expansion import escape, expand
 from serflab.lab.plan import LabSettings, plan_lab, select_serfs
 from serflab.lab.ports import PORT_BASE
-from serflab.lab.topology import load_topology
 from serflab.traces.check import load_config
 
 if TYPE_CHECKING:
@@ -31,8 +30,9 @@ _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_NAME = 52
 # A ConfigMap holds 1 MiB; what is left is for its metadata.
 _MOST_BYTES = 1000 * 1024
+# What a ConfigMap's key may be long, less what is added to it.
+_LONGEST_KEY = 200
 _NAMES_OF_OURS = frozenset({"prometheus", "viewer"})
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?[-=]([^}]*))?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A checked lab that can be written as manifests."""
+    """A checked lab that can be written as manifests.
+
+    `topology_text` is the topology file as any environment reads it: with its variables replaced by what they are here.
+    """
 
     settings: ExportSettings
     topology: Topology
+    topology_text: str
     groups: tuple[Group, ...]
     configs: tuple[Config, ...]
     prometheus_image: str
@@ -106,9 +110,9 @@ def plan_export(settings: ExportSettings) -> Export:
 
     Raises `InputError` with every finding: all that `serflab up` would refuse, and what Kubernetes would.
     """
-    topology = load_topology(settings.topology)
-    wanted = select_serfs(topology, settings.serfs, ())
     lab = LabSettings(settings.checkout, settings.checkout, settings.topology, PORT_BASE, interval=settings.interval)
+    topology = lab.load_topology()
+    wanted = select_serfs(topology, settings.serfs, ())
     plans = {plan.name: plan for plan in plan_lab(lab, {}, wanted).serfs}
     nodes = [node for node in topology.serfs if node.name in plans]
     findings = list(_name_findings(topology, nodes))
@@ -118,7 +122,7 @@ def plan_export(settings: ExportSettings) -> Export:
         members.setdefault(_group_name(node), []).append(node)
     groups = []
     for name, group_nodes in members.items():
-        images = {settings.image or expand(node.image) or SERF_IMAGE for node in group_nodes}
+        images = {settings.image or node.image or SERF_IMAGE for node in group_nodes}
         if len(images) > 1:
             problem = f"its serfs have several images ({', '.join(sorted(images))}); expected one"
             hint = "give them groups of their own, or one image with --image"
@@ -131,12 +135,10 @@ def plan_export(settings: ExportSettings) -> Export:
         groups.append(Group(name, min(images), tuple(serfs)))
     if findings:
         raise InputError(findings)
-    return Export(settings, topology, tuple(groups), tuple(configs.values()), _prometheus_image(topology))
-
-
-def expand(text: str) -> str:
-    """Return an image's name with `${VARIABLE:=default}` replaced, as containerlab does."""
-    return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[2] or "", text)
+    text = escape(expand(settings.topology.read_text(encoding="utf-8"), lab.environment))
+    return Export(
+        settings, topology, text, tuple(groups), tuple(dict.fromkeys(configs.values())), _prometheus_image(topology)
+    )
 
 
 def _group_name(node: Node) -> str:
@@ -145,7 +147,7 @@ def _group_name(node: Node) -> str:
 
 def _prometheus_image(topology: Topology) -> str:
     images = [node.image for node in topology.nodes if node.role == "prometheus" and node.image]
-    return expand(images[0]) if images else PROMETHEUS_IMAGE
+    return images[0] if images else PROMETHEUS_IMAGE
 
 
 def _name_findings(topology: Topology, nodes: list[Node]) -> list[Finding]:
@@ -170,17 +172,25 @@ def _name_findings(topology: Topology, nodes: list[Node]) -> list[Finding]:
 
 
 def _configs(files: list[Path], findings: list[Finding]) -> dict[Path, Config]:
-    """Return the configs by file; those that a ConfigMap cannot hold become findings."""
-    names = Counter(file.name for file in files)
-    found = {}
-    for file in files:
-        text = file.read_bytes()
-        digest = hashlib.sha256(text).hexdigest()
+    """Return the configs by file, files of equal text as one; those that a ConfigMap cannot hold become findings."""
+    digests = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    # The first file of each text gives the config its name.
+    chosen = {digest: file for file, digest in reversed(digests.items())}
+    names = Counter(_key(file) for file in chosen.values())
+    configs = {}
+    for digest, file in chosen.items():
         # The time in the header would make each export another one.
-        archive = gzip.compress(text, compresslevel=9, mtime=0)
-        key = file.name if names[file.name] == 1 else f"{file.stem}-{digest[:8]}{file.suffix}"
+        archive = gzip.compress(file.read_bytes(), compresslevel=9, mtime=0)
+        key = Path(_key(file))
+        name = key.name if names[key.name] == 1 else f"{key.stem}-{digest[:8]}{key.suffix}"
         if len(archive) > _MOST_BYTES:
             problem = f"has {len(archive) // 1024} KiB when it is compressed; a ConfigMap holds 1000"
             findings.append(Finding(str(file), "", problem, "fewer points or pods, or an image that holds the config"))
-        found[file] = Config(key, file, digest, archive, len(load_config(file).pods))
-    return found
+        configs[digest] = Config(name, file, digest, archive, len(load_config(file).pods))
+    return {file: configs[digest] for file, digest in digests.items()}
+
+
+def _key(file: Path) -> str:
+    """Return a file's name as far as it can be a key of a ConfigMap and is seen by a shell's `*`."""
+    slug = re.sub(r"[^-._a-zA-Z0-9]+", "-", file.name[-_LONGEST_KEY:]).lstrip(".")
+    return slug or "-"

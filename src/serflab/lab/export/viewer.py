@@ -56,7 +56,7 @@ def viewer_objects(names: Names, export: Export) -> list[Body]:
     ]
     files = {
         "lab.json": json.dumps(_plan(names, export), indent=2) + "\n",
-        "topology.yaml": export.topology.file.read_text(encoding="utf-8"),
+        "topology.yaml": export.topology_text,
     }
     selector = names.selector(VIEWER)
     return [
