@@ -112,6 +112,12 @@ class Images:
         assert self.base
         return build("build-viewer", tag=self.keep(self._name("viewer")), buildkit=True)
 
+    @cached_property
+    def rebalance(self) -> str:
+        """The programs of the rebalancing loop, built by the legacy builder."""
+        assert self.base
+        return build("build-rebalance", tag=self.keep(self._name("rebalance")), buildkit=False)
+
     def serf(self, variant: str, name: str, *arguments: str, buildkit: bool) -> str:
         """Build a serf's image."""
         assert self.base
