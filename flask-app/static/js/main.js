@@ -95,6 +95,7 @@ function showLoops([loop]) {
 
 function openLoop() {
   const [loop] = loops.known;
+  if (loop === undefined) return;
   opener = byId("loop-open");
   change({ node: loop.serf, pod: null, pods: [], tab: "rebalancing" });
   panel.focus();

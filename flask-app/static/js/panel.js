@@ -126,7 +126,8 @@ export class Panel {
     }
     if (kind === "unknown") {
       this.#notes.hidden = true;
-      this.#body.replaceChildren(h("p", { class: "hint" }, "The topology has no node of this name."));
+      const looked = chosenTab(this.#view) === "rebalancing" ? `No loop of rebalancing runs on ${this.#view.node}. \`serflab rebalance up\` starts one.` : "";
+      this.#body.replaceChildren(h("p", { class: "hint" }, looked || "The topology has no node of this name."));
       return;
     }
     this.#offerTabs(own);

@@ -1,7 +1,7 @@
 /** The nodes of a loop one below the other, each a bar of its VMs: boxes as wide as their CPU, as high as their memory. They fly when they move. */
 
 import { arrange, h, setText } from "./dom.js";
-import { MISSING, number } from "./format.js";
+import { MISSING } from "./format.js";
 import { classOf, pressureOf, share, vmInWords } from "./rebalance.js";
 
 const FLIGHT_MS = 900;
@@ -53,7 +53,7 @@ export class Stage {
     parts.figures.hidden = node.name === NOWHERE || node.gone === true;
     if (parts.figures.hidden) return parts.element;
     const score = node.percent ?? null;
-    setText(parts.score, score === null ? MISSING : `${number(score)} %`);
+    setText(parts.score, score === null ? MISSING : `${score} %`);
     parts.bar.style.width = `${Math.min(100, score ?? 0)}%`;
     for (const [tick, at] of [[parts.low, loop.low], [parts.high, loop.high]]) {
       tick.hidden = at === null;

@@ -73,11 +73,10 @@ class LoopObserver:
         from serflab.rebalance.loop import switch  # noqa: PLC0415 - see the module
 
         with self._switching:
-            changes: dict[str, Any] = {"algorithm": algorithm, "since": time.time()}
+            changes: dict[str, Any] = {"algorithm": algorithm}
             if target_threshold is not None:
                 changes["target_threshold"] = target_threshold
-            changed = loop.changed(**changes)
-            switch(changed)
+            changed = switch(loop.changed(**changes))
         self._looked = 0.0
         return changed
 

@@ -314,9 +314,10 @@ def switched(monkeypatch: pytest.MonkeyPatch) -> list[Loop]:
     """The loops that the runtime was asked to go on with; nothing is restarted."""
     asked: list[Loop] = []
 
-    def switch(loop: Loop) -> None:
-        loop.save()
-        asked.append(loop)
+    def switch(loop: Loop) -> Loop:
+        asked.append(loop.changed(since=time.time()))
+        asked[-1].save()
+        return asked[-1]
 
     monkeypatch.setattr(runtime, "switch", switch)
     return asked
