@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from serflab.kube.client import ApiError
 from serflab.rebalance import admission, names
 
 
@@ -28,3 +31,30 @@ def test_every_policy_has_a_binding_after_it_and_a_path():
         assert binding["kind"] == f"{policy['kind']}Binding"
         assert binding["spec"]["policyName"] == policy["metadata"]["name"]
         assert admission.path_of(policy).rpartition("/")[2] == policy["metadata"]["name"]
+
+
+class Refusing:
+    """An API server that answers each creation with the next of these errors."""
+
+    def __init__(self, *errors):
+        self._errors = list(errors)
+
+    async def create(self, _path, _body, *, params):
+        assert params == {"dryRun": "All"}
+        raise self._errors.pop(0)
+
+
+BY_POLICY = ApiError(422, "Invalid", f"ValidatingAdmissionPolicy refuses {admission._PROBE}")
+KIND = f"{names.API_VERSION}, Kind={names.VM_KIND}"
+
+
+async def test_a_kind_that_what_mutates_does_not_know_yet_is_waited_for():
+    unknown = ApiError(503, "ServiceUnavailable", f"Resource kind {KIND} not found. There can be a delay")
+    assert not await admission.in_force(Refusing(unknown))
+    assert not await admission.in_force(Refusing(BY_POLICY, unknown))
+    assert await admission.in_force(Refusing(BY_POLICY, BY_POLICY))
+
+
+async def test_a_server_that_is_unavailable_for_another_reason_is_told():
+    with pytest.raises(ApiError, match="etcd"):
+        await admission.in_force(Refusing(ApiError(503, "ServiceUnavailable", "etcd does not answer")))
