@@ -173,8 +173,7 @@ def test_a_controller_that_is_killed_in_migrations_loses_and_doubles_no_vm(loop)
         switched = switch(loop.changed(algorithm="max_metric", target_threshold=0.0))
         await_true(lambda: any(cycle.requested for cycle in ended_cycles(switched)), "nothing is evicted")
         for _ in range(3):
-            os.kill(supervisor.state(full_name(CONTROLLER)).pid, 9)
-            await_true(lambda: supervisor.state(full_name(CONTROLLER)).state == "RUNNING", "it is not started again")
+            kill(supervisor, CONTROLLER)
         supervisor.stop(full_name(DESCHEDULER))
         await_true(lambda: not asyncio.run(under_way(loop)), "migrations do not end")
     running = asyncio.run(running_vms(loop))
@@ -191,6 +190,18 @@ def test_when_a_node_vanishes_its_vms_run_elsewhere_and_cycles_go_on_with_the_ot
     await_true(lambda: any(len(cycle.classes) == 4 for cycle in ended_cycles(switched)), "no cycle of four nodes")
     await_true(lambda: nodes_of_vms(loop) == {f"kwok-node-{number}" for number in range(1, 5)}, "VMs stay there")
     await_true(lambda: asyncio.run(running_vms(loop)) == dict.fromkeys(wanted, 1), "VMs are lost or doubled")
+
+
+def kill(supervisor, program):
+    """End a program as a crash would, and wait until the supervisor, which notices a moment later, has another one."""
+    before = supervisor.state(full_name(program)).pid
+    os.kill(before, 9)
+
+    def runs_again():
+        now = supervisor.state(full_name(program))
+        return now.state == "RUNNING" and now.pid != before
+
+    await_true(runs_again, f"{program} is not started again")
 
 
 def nodes_of_vms(loop):

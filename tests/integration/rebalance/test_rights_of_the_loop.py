@@ -15,7 +15,7 @@ from waiting_for import eventually
 
 from bare_serfs import port_block
 from rebalance_manifests import bodies
-from serflab.rebalance.names import GROUP, MIGRATION_PLURAL
+from serflab.rebalance.names import GROUP, MIGRATION_PLURAL, SCHEDULABLE
 
 HOT = "kwok-node-1"
 VMS = {f"rights-{number}": (0.2, 0.08) for number in range(4)}
@@ -48,6 +48,10 @@ def loop(serf, tmp_path_factory):
     """The loop after it has moved VMs off a hot node, and after some of what else each program is for."""
     loop = LoopUnderAccounts(serf, tmp_path_factory.mktemp("accounts"), port_block(2) + 40)
     nodes = bodies("kwok-nodes.yaml")
+    # Nodes of other tests on the shared serf take no part meanwhile.
+    others = serf.kubectl("get", "nodes", "-l", f"{SCHEDULABLE}=true", "-o", "name").split()
+    for node in others:
+        serf.kubectl("label", node, f"{SCHEDULABLE}-")
     try:
         loop.prepare()
         serf.kubectl("apply", "-f", "-", stdin=json.dumps(nodes[0]))
@@ -59,6 +63,8 @@ def loop(serf, tmp_path_factory):
         loop.remove()
         serf.kubectl("-n", "default", "delete", "pods,pdb,vmim,events", "--all", "--force")
         serf.kubectl("delete", "nodes", "--ignore-not-found", *(node["metadata"]["name"] for node in nodes))
+        for node in others:
+            serf.kubectl("label", node, f"{SCHEDULABLE}=true")
 
 
 def run(loop, other_nodes):
