@@ -11,7 +11,7 @@ from serflab.rebalance.algorithms import ALGORITHMS
 from serflab.rebalance.compare_statistics import pareto_front
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from serflab.rebalance.compare import Comparison
     from serflab.rebalance.compare_statistics import Row
@@ -85,16 +85,31 @@ def time_plot(comparison: Comparison) -> str:
     settings = comparison.settings
     series = {name: comparison.sigma[name][0] for name in drawn}
     minutes = settings.interval / 60
-    across = _Axis.over(max(1, settings.cycles - 1) * minutes, _LEFT, _WIDTH - _RIGHT)
-    up = _Axis.over(max(map(max, series.values())), _HEIGHT - _BOTTOM, _TOP)
+    lines = {
+        f"{ALGORITHMS[name].number} {name}": [(at * minutes, value) for at, value in enumerate(values)]
+        for name, values in series.items()
+    }
     title = f"Spread of CPU over time: {comparison.scenario}, mean of {comparison.seeds} draws"
-    parts = _frame(title, across, up, "minutes", "spread of CPU (points)")
-    for index, (name, values) in enumerate(series.items()):
-        points = " ".join(f"{across.at(at * minutes):.1f},{up.at(value):.1f}" for at, value in enumerate(values))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{_LINES[index]}" stroke-width="2"/>')
+    return line_plot(title, lines, "minutes", "spread of CPU (points)", labels_at=_WIDTH - 350)
+
+
+def line_plot(
+    title: str, lines: Mapping[str, Sequence[tuple[float, float]]], below: str, beside: str, *, labels_at: float = 560
+) -> str:
+    """Return the plot of up to five lines by their names, each of points (x, y) from 0 up, as SVG.
+
+    `below` and `beside` say what x and y are; the lines' names stand from `labels_at` on.
+    """
+    points = [point for line in lines.values() for point in line]
+    across = _Axis.over(max(x for x, _ in points), _LEFT, _WIDTH - _RIGHT)
+    up = _Axis.over(max(y for _, y in points), _HEIGHT - _BOTTOM, _TOP)
+    parts = _frame(title, across, up, below, beside)
+    for index, (name, line) in enumerate(lines.items()):
+        path = " ".join(f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in line)
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{_LINES[index]}" stroke-width="2"/>')
         at = _TOP + 16 + 18 * index
-        parts.append(f'<path d="M{_WIDTH - 350} {at - 4}h22" stroke="{_LINES[index]}" stroke-width="3"/>')
-        parts.append(_text(_WIDTH - 320, at, f"{ALGORITHMS[name].number} {name}", size=11))
+        parts.append(f'<path d="M{labels_at:g} {at - 4}h22" stroke="{_LINES[index]}" stroke-width="3"/>')
+        parts.append(_text(labels_at + 30, at, name, size=11))
     return _svg(title, parts)
 
 
