@@ -39,10 +39,12 @@ export class RebalanceTab {
         this.#problem.show(error);
       },
     });
-    this.element = h("div", { class: "stack loop" }, this.#problem.element, this.#loading, this.#none, this.#content);
+    this.element = h("div", { class: "stack loop" });
   }
 
+  /** What is not looked at is not in the page: few serfs have a loop. */
   open(node) {
+    this.element.replaceChildren(this.#problem.element, this.#loading, this.#none, this.#content);
     if (node.name !== this.#serf) {
       this.#serf = node.name;
       this.#stage.forget();
@@ -57,6 +59,7 @@ export class RebalanceTab {
     this.#poller.stop();
     this.#spread.close();
     this.#drawing = false;
+    this.element.replaceChildren();
   }
 
   show() {

@@ -382,3 +382,8 @@ def test_the_pressure_whose_spread_is_shown_is_the_larger_of_a_nodes_two() -> No
     psi = queries(RuleSettings(labels={"serf": "a"}))["psi"]
     cpu, memory = (f'descheduler:node:{name}_pressure:psi{{serf="a"}}' for name in ("cpu", "memory"))
     assert psi == f"100 * stddev({cpu} > {memory} or {memory})"
+
+
+def test_the_description_names_the_algorithms_that_can_be_chosen():
+    choice = DOCUMENT["components"]["schemas"]["AlgorithmChoice"]["properties"]
+    assert choice["algorithm"]["enum"] == list(ALGORITHMS)
