@@ -72,6 +72,7 @@ class Exporter:
 
     def changed(self) -> None:
         """Have the picture made anew soon."""
+        self._shows = None
         self._changed.set()
 
     async def run(self) -> None:
@@ -82,7 +83,6 @@ class Exporter:
                 self.renew()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), _LONGEST_PAUSE)
-                self._shows = None
             # Changes come in bursts.
             await asyncio.sleep(self._update_interval)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
+from serflab.rebalance import exporter as exporter_module
 from serflab.rebalance.exporter import Exporter
 from serflab.rebalance.exporter_http import LARGEST_BODY, TOKEN_ENV, application
 from serflab.rebalance.exporter_writes import Writes
@@ -71,6 +73,20 @@ async def test_the_metrics_follow_the_series_of_the_vms(client, exporter, clock)
     clock.now += 10
     exporter.renew()
     assert (await scraped(client))["node_cpu_usage_ratio", "a"] == 1.25
+
+
+async def test_a_change_is_shown_also_when_it_comes_while_changes_are_gathered(monkeypatch, clock):
+    monkeypatch.setattr(exporter_module, "_LONGEST_PAUSE", 0.001)
+    exporter = Exporter("none", update_interval=0.2, now=clock)
+    exporter.scenario = ScenarioLoad(scenario(), clock.now)
+    working = asyncio.create_task(exporter.run())
+    await asyncio.sleep(0.1)
+    first = exporter.picture
+    exporter.changed()
+    async with asyncio.timeout(10):
+        while exporter.picture is first:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    working.cancel()
 
 
 async def test_health_says_that_there_is_no_cluster(client):
