@@ -158,15 +158,20 @@ class Objects:
 
     async def node_is_gone(self, name: str) -> bool:
         """Whether there is no node of that name, by the API server's own word."""
-        if self.nodes.get(("", name)) is not None:
-            return False
+        return self.nodes.get(("", name)) is None and not await self._is_there(f"{NODES_PATH}/{name}")
+
+    async def vm_is_there(self, key: Key) -> bool:
+        """Whether there is a VM of this namespace and name, by the API server's own word."""
+        return self.vms.get(key) is not None or await self._is_there(vm_path(*key))
+
+    async def _is_there(self, path: str) -> bool:
         try:
-            await self.client.get(f"{NODES_PATH}/{name}")
+            await self.client.get(path)
         except ApiError as error:
             if error.status == 404:
-                return True
+                return False
             raise
-        return False
+        return True
 
 
 def source_node(migration: Mapping[str, Any]) -> str:

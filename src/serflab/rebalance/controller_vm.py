@@ -31,7 +31,10 @@ _KEPT_MIGRATIONS: Final = 5
 async def reconcile(objects: Objects, key: Key) -> float | None:
     """Bring a VM into line with its spec; return the seconds after which to look again, if no change may tell."""
     vm = objects.vms.get(key)
-    if vm is None or "deletionTimestamp" in vm["metadata"]:
+    if vm is None:
+        await migrations.fail_without_vm(objects, key)
+        return None
+    if "deletionTimestamp" in vm["metadata"]:
         return None  # its pod, migrations and budget go along with it: Kubernetes' garbage collector sees to that
     if not vm["spec"].get("running", True):
         await _stop(objects, vm)

@@ -18,10 +18,11 @@ from serflab.rebalance.times import read, written
 from serflab.rebalance.vm_status import changes, status_of
 
 if TYPE_CHECKING:
+    from serflab.kube.watch import Key
     from serflab.rebalance.controller_objects import Objects
     from serflab.rebalance.followed import Item
 
-__all__ = ["FINISHED", "UNDER_WAY", "advance", "delete", "fail"]
+__all__ = ["FINISHED", "UNDER_WAY", "advance", "delete", "fail", "fail_without_vm"]
 
 _AT_ONCE = 0.0
 
@@ -45,9 +46,17 @@ async def advance(objects: Objects, vm: Item, migration: Item) -> float | None:
 
 async def fail(objects: Objects, vm: Item, migration: Item, reason: str) -> None:
     """End a migration that cannot succeed; the VM stays with the pod that its status names, if that one lives."""
-    state = {"failed": True, "failureReason": reason, "endTimestamp": written(now())}
-    await objects.patch_migration(migration, _entered(migration, "Failed", state))
+    await objects.patch_migration(migration, _failed(migration, reason))
     objects.events.tell(vm, "FailedMigration", f"migration {name_of(migration)} failed: {reason}", warning=True)
+
+
+async def fail_without_vm(objects: Objects, key: Key) -> None:
+    """End the migrations of a VM that there is not: those made by people have no owner, and would keep their slot."""
+    open_ = [item for item in objects.migrations.at(key) if phase_of(item) not in FINISHED]
+    if not open_ or await objects.vm_is_there(key):
+        return
+    for migration in open_:
+        await objects.patch_migration(migration, _failed(migration, f"there is no VM {key[1]}"))
 
 
 async def delete(objects: Objects, migration: Item) -> None:
@@ -185,6 +194,11 @@ class _Move:
         if left > 0:
             return left
         return await self._fail(f"target pod {self._state['targetPod']} could not be started: {reason}")
+
+
+def _failed(migration: Item, reason: str) -> dict[str, Any]:
+    state = {"failed": True, "failureReason": reason, "endTimestamp": written(now())}
+    return _entered(migration, "Failed", state)
 
 
 def _entered(migration: Item, phase: str, state: dict[str, Any]) -> dict[str, Any]:

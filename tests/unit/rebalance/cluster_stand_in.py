@@ -1,0 +1,92 @@
+"""An API server's memory for unit tests of what writes objects: no watches, no garbage collection, no policies."""
+
+from __future__ import annotations
+
+import copy
+from itertools import count
+from typing import Any
+
+from serflab.kube.client import ApiError
+
+
+def refusal(status: int, reason: str = "") -> ApiError:
+    """Return the error of a refused call."""
+    return ApiError(status, reason, reason)
+
+
+class ClusterStandIn:
+    """Objects by their paths, with the calls of an `ApiClient`; `broken` holds (method, part of a path) that fail."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.broken: dict[tuple[str, str], ApiError] = {}
+        self.calls: list[tuple[str, str]] = []
+        self._numbers = count(1)
+
+    def _called(self, method: str, path: str) -> None:
+        self.calls.append((method, path))
+        for (which, part), error in self.broken.items():
+            if which == method and part in path:
+                raise error
+
+    def _found(self, path: str) -> dict[str, Any]:
+        if path not in self.objects:
+            raise refusal(404, "NotFound")
+        return self.objects[path]
+
+    async def create(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+        self._called("POST", path)
+        whole = f"{path}/{body['metadata']['name']}"
+        if whole in self.objects:
+            raise refusal(409, "AlreadyExists")
+        made = copy.deepcopy(body)
+        number = str(next(self._numbers))
+        made["metadata"] |= {"uid": f"uid-{number}", "resourceVersion": number}
+        made["metadata"].setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
+        self.objects[whole] = made
+        return copy.deepcopy(made)
+
+    async def get(self, path: str, **_: Any) -> dict[str, Any]:
+        self._called("GET", path)
+        return copy.deepcopy(self._found(path))
+
+    async def list(self, path: str, **_: Any) -> dict[str, Any]:
+        self._called("LIST", path)
+        found = [item for key, item in self.objects.items() if key.rpartition("/")[0] == path]
+        return {"items": copy.deepcopy(found)}
+
+    async def patch(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+        self._called("PATCH", path)
+        item = self._found(path.removesuffix("/status"))
+        _merge(item, copy.deepcopy(body))
+        item["metadata"]["resourceVersion"] = str(next(self._numbers))
+        return copy.deepcopy(item)
+
+    async def delete(self, path: str, **_: Any) -> dict[str, Any]:
+        self._called("DELETE", path)
+        self._found(path)
+        return self.objects.pop(path)
+
+    async def request(self, method: str, path: str, **_: Any) -> dict[str, Any]:
+        assert method == "DELETE"
+        return await self.delete(path)
+
+    def named(self, plural: str) -> list[dict[str, Any]]:
+        """Return the objects of a kind."""
+        return [item for path, item in self.objects.items() if f"/{plural}/" in path]
+
+
+def _merge(into: dict[str, Any], change: dict[str, Any]) -> None:
+    for key, value in change.items():
+        if value is None:
+            into.pop(key, None)
+        elif isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = _without_nothing(value)
+
+
+def _without_nothing(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_nothing(item) for key, item in value.items() if item is not None}
