@@ -35,6 +35,7 @@ from serflab.rebalance.launchers import (
     unschedulable,
     vm_of,
 )
+from serflab.rebalance.migration_wait import migrated
 from serflab.rebalance.names import migration_path, vm_path
 from serflab.rebalance.session import Session
 from serflab.rebalance.virtual_machines import create_vm, delete_vm, get_vm
@@ -67,8 +68,8 @@ class PodManager:
 
     By default there are pods only, and this class moves them. With `create_vm_crs` each pod belongs to a
     VirtualMachine, whose status follows; then migrations are objects too, which a controller carries out
-    (`serflab rebalance controller`). `timeout` is how long a pod may take to run, in seconds. The errors are those of
-    `VMManager`.
+    (`serflab rebalance controller`). `timeout` is how long a pod may take to run, in seconds, and a migration object
+    to move any memory, and then to be done after the time that its memory takes. The errors are those of `VMManager`.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option by itself, and only named ones may follow the first
@@ -112,7 +113,8 @@ class PodManager:
 
         The scheduler chooses among all other nodes, with `to_node` there is that one only. A VM that is not on
         `from_node` stays where it is. `SerflabError` when the new pod finds no node in time: then the VM is where it
-        was (with the strategy delete-first: wherever the scheduler finds a place).
+        was (with the strategy delete-first: wherever the scheduler finds a place). A migration object that is under
+        way by then goes on.
         """
         return self._session.run(lambda client: self._migrate(client, vm, from_node, to_node))
 
@@ -229,24 +231,8 @@ class PodManager:
             raise SerflabError(f"there is no VirtualMachine {vm_id} in namespace {self.namespace}")
         name = f"kubevirt-migrate-{vm_id}-{secrets.token_hex(3)}"
         body = migration_body(vm, name, node_selector=dict(_on(to_node).selector))
-        path = migration_path(self.namespace, name)
         await client.create(migration_path(self.namespace), body)
-        deadline = time.monotonic() + self._timeout
-        while True:
-            status = (await client.get(path)).get("status") or {}
-            state = status.get("migrationState") or {}
-            if status.get("phase") == "Succeeded":
-                return str(state["targetPod"])
-            if status.get("phase") == "Failed":
-                raise SerflabError(f"migration {name} failed: {state.get('failureReason')}")
-            if time.monotonic() > deadline:
-                await client.delete(path)
-                seen = f"it is {status['phase']}" if status else "nobody has looked at it"
-                raise SerflabError(
-                    f"migration {name} is not done after {self._timeout:g} s: {seen}",
-                    hint="does `serflab rebalance controller` run?",
-                )
-            await asyncio.sleep(_POLL_SECONDS)
+        return await migrated(client, self.namespace, name, self._timeout)
 
     # --- all VMs ---
 

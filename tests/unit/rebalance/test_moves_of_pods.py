@@ -1,0 +1,123 @@
+"""What `PodManager` leaves behind when a move goes wrong, with an API server's memory alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+from cluster_stand_in import ClusterStandIn, refusal
+
+from serflab.emulation.names import pod_path
+from serflab.errors import SerflabError
+from serflab.rebalance import migration_wait
+from serflab.rebalance import pods as pods_module
+from serflab.rebalance.names import migration_path, vm_path
+from serflab.rebalance.pods import PodManager
+from serflab.rebalance.times import written
+
+MINE = SimpleNamespace(id="vm-1", cpu_consumption=0.1, memory_consumption=0.1)
+
+
+@pytest.fixture
+def cluster():
+    return ClusterStandIn()
+
+
+@pytest.fixture
+def manager(cluster, monkeypatch):
+    """Return a function that makes a `PodManager` of the stand-in, whose methods are to be awaited."""
+    for module in (pods_module, migration_wait):
+        monkeypatch.setattr(module, "_POLL_SECONDS", 0.001)
+
+    def make(**options):
+        made = PodManager("default", **{"timeout": 0.05, **options})
+        made._session = SimpleNamespace(run=lambda work: work(cluster))
+        return made
+
+    return make
+
+
+async def runs(cluster, name, node="node-a"):
+    await cluster.patch(pod_path("default", name), {"spec": {"nodeName": node}, "status": {"phase": "Running"}})
+
+
+@pytest.fixture
+async def source(cluster, manager):
+    """The name of the VM's pod, which runs on node-a."""
+    name = await manager().create_pod(MINE)
+    await runs(cluster, name)
+    return name
+
+
+def migrations(cluster):
+    return cluster.named("virtualmachineinstancemigrations")
+
+
+async def migrating(cluster, manager, **status):
+    """Ask for a migration that a controller brings to this status, and return the task that waits for it."""
+    waiting = asyncio.create_task(manager(create_vm_crs=True).migrate_vm_pod(MINE, "node-a"))
+    while not migrations(cluster):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    name = migrations(cluster)[0]["metadata"]["name"]
+    if status:
+        await cluster.patch(f"{migration_path('default', name)}/status", {"status": status})
+    return waiting, name
+
+
+@pytest.fixture
+async def owned(cluster, manager):
+    """The VM as an object, with its pod on node-a."""
+    name = await manager(create_vm_crs=True).create_pod(MINE)
+    await runs(cluster, name)
+    assert vm_path("default", "vm-1") in cluster.objects
+    return name
+
+
+@pytest.mark.usefixtures("owned")
+async def test_a_migration_may_take_as_long_as_its_memory_needs(cluster, manager):
+    end = written(time.time() + 60)
+    waiting, name = await migrating(
+        cluster, manager, phase="Running", migrationState={"expectedEndTimestamp": end, "targetPod": "new"}
+    )
+    await asyncio.sleep(0.15)
+    await cluster.patch(f"{migration_path('default', name)}/status", {"status": {"phase": "Succeeded"}})
+    assert await waiting == "new"
+
+
+@pytest.mark.usefixtures("owned")
+@pytest.mark.parametrize("state", [{}, {"expectedEndTimestamp": "2026-01-01T00:00:00Z"}])
+async def test_a_migration_that_is_late_is_told_of_and_goes_on(cluster, manager, state):
+    waiting, _ = await migrating(cluster, manager, phase="Running" if state else "Scheduling", migrationState=state)
+    with pytest.raises(SerflabError, match="is not done") as told:
+        await waiting
+    assert "it goes on" in told.value.hint
+    assert len(migrations(cluster)) == 1
+
+
+@pytest.mark.usefixtures("owned")
+async def test_a_migration_that_nobody_begins_is_taken_back(cluster, manager):
+    waiting, _ = await migrating(cluster, manager, phase="Pending")
+    with pytest.raises(SerflabError, match="it is Pending"):
+        await waiting
+    assert migrations(cluster) == []
+
+
+@pytest.mark.usefixtures("owned")
+async def test_a_migration_that_begins_at_the_last_moment_is_not_deleted(cluster, manager):
+    cluster.broken["DELETE", "migrations"] = refusal(409, "Conflict")
+    waiting, name = await migrating(cluster, manager)
+    while ("DELETE", migration_path("default", name)) not in cluster.calls:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.001)
+    status = {"phase": "Succeeded", "migrationState": {"targetPod": "new"}}
+    await cluster.patch(f"{migration_path('default', name)}/status", {"status": status})
+    assert await waiting == "new"
+
+
+@pytest.mark.usefixtures("owned")
+async def test_a_migration_that_somebody_deletes_is_told_of(cluster, manager):
+    waiting, name = await migrating(cluster, manager)
+    await cluster.delete(migration_path("default", name))
+    with pytest.raises(SerflabError, match="was deleted"):
+        await waiting
