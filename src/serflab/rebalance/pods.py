@@ -199,24 +199,47 @@ class PodManager:
         if self._with_vms:
             return await self._migrate_by_controller(client, vm.id, to_node)
         away = Placement(without=(from_node,), selector=_on(to_node).selector)
+        body = self._body(vm, away)
+        try:
+            await self._replace(client, source, body)
+        except BaseException as error:
+            try:
+                await self._put_back(client, vm, source)
+            except SerflabError as second:
+                hint = f"sync_pods_with_vms puts it right; it could not be done at once: {second.message}"
+                raise SerflabError(f"VM {vm.id} has no pod or two: {error}", hint=hint) from error
+            raise
+        return name_of(body)
+
+    async def _replace(self, client: ApiClient, source: Pod, body: dict[str, Any]) -> None:
+        """Let the new pod run in the place of the old one, in the order of the strategy."""
         if self._strategy == "delete-first":
             await delete(client, source)
-        target = await client.create(pods_of(self.namespace), self._body(vm, away))
-        refusal = await self._runs(client, name_of(target))
+        await client.create(pods_of(self.namespace), body)
+        refusal = await self._runs(client, name_of(body))
         if refusal:
-            await delete(client, target)
-            if self._strategy == "delete-first":
-                await client.create(pods_of(self.namespace), self._body(vm, ANYWHERE))
-            raise SerflabError(f"VM {vm.id} cannot leave {from_node}: {refusal}")
+            raise SerflabError(f"VM {vm_of(source)} cannot leave {node_of(source)}: {refusal}")
         if self._strategy == "create-first":
             await delete(client, source)
-        return name_of(target)
+
+    async def _put_back(self, client: ApiClient, vm: SimulatedVM, source: Pod) -> None:
+        """Let a VM whose move has failed have one pod: the old one, else one that runs, else a fresh one."""
+        live = (await self._pods(client)).get(vm.id, [])
+        old = [pod for pod in live if name_of(pod) == name_of(source)]
+        kept = next(iter(old or [pod for pod in live if phase_of(pod) == "Running"]), None)
+        for pod in live:
+            if pod is not kept:
+                await delete(client, pod)
+        if kept is None:
+            await client.create(pods_of(self.namespace), self._body(vm, ANYWHERE))
 
     async def _runs(self, client: ApiClient, name: str) -> str:
         """Wait until a pod runs and return nothing, or why it does not."""
         deadline = time.monotonic() + self._timeout
         while True:
-            pod = await client.get(pod_path(self.namespace, name))
+            pod = await self._pod(client, name)
+            if pod is None:
+                return f"its new pod {name} is gone"
             if phase_of(pod) == "Running":
                 return ""
             if not is_live(pod):
@@ -224,6 +247,14 @@ class PodManager:
             if time.monotonic() > deadline:
                 return unschedulable(pod) or f"its new pod {name} does not run after {self._timeout:g} s"
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _pod(self, client: ApiClient, name: str) -> Pod | None:
+        try:
+            return await client.get(pod_path(self.namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
 
     async def _migrate_by_controller(self, client: ApiClient, vm_id: str, to_node: str | None) -> str:
         vm = await get_vm(client, self.namespace, vm_id)
@@ -264,6 +295,8 @@ class PodManager:
     async def _sync(self, client: ApiClient, vms: list[SimulatedVM]) -> SyncResult:
         pods = await self._pods(client)
         wanted = {vm.id: vm for vm in vms}
+        if not self._with_vms:  # else the second pod of a VM is that of a migration, which a controller sees to
+            await self._remove_second(client, pods)
         missing = [vm for vm in vms if self._with_vms or vm.id not in pods]
         created = [vm.id for vm in vms if vm.id not in pods]
         changed = [(pod, wanted[name]) for name, found in pods.items() if name in wanted for pod in found]
@@ -276,6 +309,16 @@ class PodManager:
         gone = await run_bulk(surplus, lambda name: self._delete(client, name), name=str)
         gone.raise_for_failures("delete the pods of VMs")
         return SyncResult(tuple(created), tuple(vm.id for _, vm in changed), tuple(surplus))
+
+    async def _remove_second(self, client: ApiClient, pods: dict[str, list[Pod]]) -> None:
+        """Leave each VM one pod, in the cluster and in `pods`."""
+        second = []
+        for name, found in pods.items():
+            kept = current(found)
+            second += [pod for pod in found if pod is not kept]
+            pods[name] = [pod for pod in found if pod is kept]
+        result = await run_bulk(second, lambda pod: delete(client, pod), name=name_of)
+        result.raise_for_failures("delete the second pods of VMs")
 
     def _shows(self, pod: Pod, vm: SimulatedVM) -> bool:
         there = pod["metadata"].get("annotations") or {}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serflab.kube.client import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def refusal(status: int, reason: str = "") -> ApiError:
@@ -15,19 +18,19 @@ def refusal(status: int, reason: str = "") -> ApiError:
 
 
 class ClusterStandIn:
-    """Objects by their paths, with the calls of an `ApiClient`; `broken` holds (method, part of a path) that fail."""
+    """Objects by their paths, with the calls of an `ApiClient`; `failing` says which calls fail, and how."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
-        self.broken: dict[tuple[str, str], ApiError] = {}
+        self.failing: Callable[[str, str], ApiError | None] = lambda _method, _path: None
         self.calls: list[tuple[str, str]] = []
         self._numbers = count(1)
 
     def _called(self, method: str, path: str) -> None:
         self.calls.append((method, path))
-        for (which, part), error in self.broken.items():
-            if which == method and part in path:
-                raise error
+        error = self.failing(method, path)
+        if error:
+            raise error
 
     def _found(self, path: str) -> dict[str, Any]:
         if path not in self.objects:
@@ -50,9 +53,12 @@ class ClusterStandIn:
         self._called("GET", path)
         return copy.deepcopy(self._found(path))
 
-    async def list(self, path: str, **_: Any) -> dict[str, Any]:
+    async def list(self, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         self._called("LIST", path)
         found = [item for key, item in self.objects.items() if key.rpartition("/")[0] == path]
+        for term in (params or {}).get("labelSelector", "").split(",") if params else ():
+            label, _, value = term.partition("=")
+            found = [item for item in found if item["metadata"].get("labels", {}).get(label) == value]
         return {"items": copy.deepcopy(found)}
 
     async def patch(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:

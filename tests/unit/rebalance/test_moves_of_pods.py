@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from types import SimpleNamespace
 
@@ -75,6 +76,71 @@ async def owned(cluster, manager):
     return name
 
 
+def running(cluster):
+    """Return the pods' names."""
+    return [item["metadata"]["name"] for item in cluster.named("pods")]
+
+
+async def test_a_vm_is_made_anew_when_its_new_pod_is_refused_after_the_old_one_went(cluster, manager, source):
+    refused = iter([refusal(403, "quota")])
+    cluster.failing = lambda method, _path: next(refused, None) if method == "POST" else None
+    with pytest.raises(SerflabError, match="quota"):
+        await manager(strategy="delete-first").migrate_vm_pod(MINE, "node-a")
+    assert len(running(cluster)) == 1
+    assert source not in running(cluster)
+
+
+@pytest.mark.parametrize("strategy", ["create-first", "delete-first"])
+async def test_an_error_while_the_new_pod_is_looked_at_leaves_one_pod(cluster, manager, source, strategy):
+    cluster.failing = lambda method, path: refusal(500) if method == "GET" and source not in path else None
+    with pytest.raises(SerflabError, match="500"):
+        await manager(strategy=strategy).migrate_vm_pod(MINE, "node-a")
+    assert len(running(cluster)) == 1
+    assert (source in running(cluster)) == (strategy == "create-first")
+
+
+async def test_an_old_pod_that_cannot_be_deleted_stays_the_only_one(cluster, manager, source):
+    cluster.failing = lambda method, path: refusal(500) if (method, source in path) == ("DELETE", True) else None
+    moving = asyncio.create_task(manager(timeout=10).migrate_vm_pod(MINE, "node-a"))
+    while len(running(cluster)) < 2:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    await runs(cluster, next(name for name in running(cluster) if name != source), "node-b")
+    with pytest.raises(SerflabError, match="500"):
+        await moving
+    assert running(cluster) == [source]
+
+
+async def test_a_new_pod_that_somebody_deletes_is_told_of(cluster, manager, source):
+    moving = asyncio.create_task(manager(timeout=10).migrate_vm_pod(MINE, "node-a"))
+    while len(running(cluster)) < 2:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    await cluster.delete(pod_path("default", next(name for name in running(cluster) if name != source)))
+    with pytest.raises(SerflabError, match=r"cannot leave node-a: its new pod .* is gone"):
+        await moving
+    assert running(cluster) == [source]
+
+
+async def test_a_cluster_that_fails_all_along_is_told_with_what_to_do(cluster, manager, source):
+    cluster.failing = lambda method, _path: refusal(500) if method in {"POST", "DELETE"} else None
+    cluster.objects[pod_path("default", "second")] = second_pod(cluster, source)
+    with pytest.raises(SerflabError, match="has no pod or two") as told:
+        await manager().migrate_vm_pod(MINE, "node-a")
+    assert "sync_pods_with_vms" in told.value.hint
+
+
+def second_pod(cluster, source):
+    pod = copy.deepcopy(cluster.objects[pod_path("default", source)])
+    pod["metadata"] |= {"name": "second", "uid": "second"}
+    pod["status"] = {"phase": "Pending"}
+    return pod
+
+
+async def test_a_second_pod_goes_when_pods_are_synced(cluster, manager, source):
+    cluster.objects[pod_path("default", "second")] = second_pod(cluster, source)
+    result = await manager().sync_pods_with_vms([MINE])
+    assert (running(cluster), result) == ([source], pods_module.SyncResult())
+
+
 @pytest.mark.usefixtures("owned")
 async def test_a_migration_may_take_as_long_as_its_memory_needs(cluster, manager):
     end = written(time.time() + 60)
@@ -106,7 +172,7 @@ async def test_a_migration_that_nobody_begins_is_taken_back(cluster, manager):
 
 @pytest.mark.usefixtures("owned")
 async def test_a_migration_that_begins_at_the_last_moment_is_not_deleted(cluster, manager):
-    cluster.broken["DELETE", "migrations"] = refusal(409, "Conflict")
+    cluster.failing = lambda method, _path: refusal(409, "Conflict") if method == "DELETE" else None
     waiting, name = await migrating(cluster, manager)
     while ("DELETE", migration_path("default", name)) not in cluster.calls:  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.001)
