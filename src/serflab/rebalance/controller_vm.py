@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from serflab.rebalance import launchers, migrations
 from serflab.rebalance.bodies import consumption, launcher_of, pod_name
 from serflab.rebalance.controller_objects import now, phase_of
-from serflab.rebalance.evacuation import follow_evacuation
+from serflab.rebalance.evacuation import failures, follow_evacuation
 from serflab.rebalance.launchers import current, has_ended, is_live, migration_of, name_of, node_of
 from serflab.rebalance.names import EVICTION_IN_PROGRESS
 from serflab.rebalance.times import read, written
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SETTLE_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.5
 _KEPT_MIGRATIONS: Final = 5
-"""KubeVirt keeps as many finished migrations of a VM."""
+"""KubeVirt keeps as many finished migrations of a VM; we keep besides those that count for its evacuation."""
 
 
 async def reconcile(objects: Objects, key: Key) -> float | None:
@@ -171,5 +171,7 @@ async def _tell(objects: Objects, vm: Item, pod: Item | None) -> float | None:
 
 async def _forget_migrations(objects: Objects, vm: Item) -> None:
     finished = [item for item in objects.migrations_of(vm) if phase_of(item) in migrations.FINISHED]
+    counted = {name_of(item) for item in failures(objects, vm, _current(objects, vm))}
     for item in finished[:-_KEPT_MIGRATIONS]:
-        await migrations.delete(objects, item)
+        if name_of(item) not in counted:
+            await migrations.delete(objects, item)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from cluster_stand_in import ClusterStandIn
 
+from serflab.emulation.names import pods_of
+from serflab.rebalance.bodies import DEFAULT_CAPACITY, launcher_of, vm_body
 from serflab.rebalance.controller_objects import Objects, phase_of
 from serflab.rebalance.controller_settings import ControllerSettings
 from serflab.rebalance.controller_vm import reconcile
-from serflab.rebalance.names import migration_path
+from serflab.rebalance.evacuation import failures, follow_evacuation
+from serflab.rebalance.names import EVACUATION, migration_path, vm_path
 
 KEY = ("default", "vm-1")
 
@@ -28,9 +33,10 @@ def objects(cluster, woken):
     return Objects(cluster, ControllerSettings(), woken.append)
 
 
-async def migration(cluster, objects, name, phase, *, vm="vm-1", **state):
-    """Make a migration as people do, without an owner."""
-    body = {"metadata": {"name": name, "namespace": "default"}, "spec": {"vmiName": vm}}
+async def migration(cluster, objects, name, phase, *, evacuates="", **state):
+    """Make a migration as people do, without an owner, or for an evacuation."""
+    metadata = {"name": name, "namespace": "default", "annotations": {EVACUATION: evacuates} if evacuates else {}}
+    body = {"metadata": metadata, "spec": {"vmiName": "vm-1"}}
     await cluster.create(migration_path("default"), body)
     made = await cluster.patch(
         f"{migration_path('default', name)}/status", {"status": {"phase": phase, "migrationState": state}}
@@ -58,3 +64,66 @@ async def test_a_migration_waits_for_a_vm_that_the_watch_has_not_told_of_yet(clu
 
 def named():
     return {"metadata": {"name": "vm-1", "namespace": "default"}, "spec": {}}
+
+
+@pytest.fixture
+async def leaving(cluster, objects):
+    """Return the VM, which has to leave node-a, and its pod there."""
+    body = vm_body(SimpleNamespace(id="vm-1", cpu_consumption=0.1, memory_consumption=0.1), "default")
+    await cluster.create(vm_path("default"), body)
+    status = {"phase": "Running", "evacuationNodeName": "node-a", "podName": "here"}
+    vm = await cluster.patch(f"{vm_path('default', 'vm-1')}/status", {"status": status})
+    pod = launcher_of(vm, "here", DEFAULT_CAPACITY)
+    pod["spec"]["nodeName"] = "node-a"
+    pod["status"] = {"phase": "Running"}
+    pod = await cluster.create(pods_of("default"), pod)
+    objects.vms.put(vm)
+    objects.pods.put(pod)
+    return vm, pod
+
+
+async def failed(cluster, objects, name, second, *, node="node-a", pod="here"):
+    end = f"2026-01-01T00:00:{second:02}Z"
+    await migration(cluster, objects, name, "Failed", evacuates=node, sourcePod=pod, endTimestamp=end)
+
+
+async def test_each_attempt_of_an_evacuation_is_a_migration_of_its_own(objects, leaving):
+    for attempt in range(3):
+        assert await follow_evacuation(objects, *leaving) is None
+        assert len(list(objects.migrations)) == attempt + 1
+        (made,) = [item for item in objects.migrations if phase_of(item) != "Failed"]
+        state = {"sourcePod": "here", "endTimestamp": f"2026-01-01T00:00:{attempt:02}Z"}
+        await objects.patch_migration(made, {"phase": "Failed", "migrationState": state})
+    await follow_evacuation(objects, *leaving)
+    assert "evacuationNodeName" not in objects.vms.get(KEY)["status"]
+
+
+async def test_an_attempt_is_not_named_as_one_that_does_not_count(objects, leaving):
+    """It failed before it had begun, as migrations of a VM do that is stopped."""
+    await follow_evacuation(objects, *leaving)
+    (first,) = objects.migrations
+    await objects.patch_migration(
+        first, {"phase": "Failed", "migrationState": {"endTimestamp": "2026-01-01T00:00:00Z"}}
+    )
+    await follow_evacuation(objects, *leaving)
+    assert sorted(map(phase_of, objects.migrations)) == ["", "Failed"]
+
+
+async def test_failures_of_other_evacuations_do_not_count(cluster, objects, leaving):
+    await failed(cluster, objects, "of-old", 1, node="node-b")
+    await failed(cluster, objects, "of-another-pod", 2, pod="before")
+    await failed(cluster, objects, "counts", 3)
+    assert [item["metadata"]["name"] for item in failures(objects, *leaving)] == ["counts"]
+
+
+@pytest.mark.usefixtures("leaving")
+async def test_failures_that_count_are_not_forgotten(cluster, objects):
+    objects.settings = ControllerSettings(max_attempts=9)
+    for number in range(3):
+        await failed(cluster, objects, f"a-old-{number}", number, pod="before")
+    for number in range(7):
+        await failed(cluster, objects, f"b-new-{number}", 10 + number)
+    await reconcile(objects, KEY)
+    left = [item["metadata"]["name"] for item in cluster.named("virtualmachineinstancemigrations")]
+    assert [name for name in left if name.startswith("b-new")] == [f"b-new-{number}" for number in range(7)]
+    assert not [name for name in left if name.startswith("a-old")]
