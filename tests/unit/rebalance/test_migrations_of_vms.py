@@ -127,3 +127,15 @@ async def test_failures_that_count_are_not_forgotten(cluster, objects):
     left = [item["metadata"]["name"] for item in cluster.named("virtualmachineinstancemigrations")]
     assert [name for name in left if name.startswith("b-new")] == [f"b-new-{number}" for number in range(7)]
     assert not [name for name in left if name.startswith("a-old")]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "migratable", "moves"),
+    [("LiveMigrate", "True", True), ("External", "True", False), ("LiveMigrate", "False", False)],
+)
+async def test_vms_that_others_move_or_nobody_can_are_left_alone(objects, leaving, strategy, migratable, moves):
+    vm, pod = leaving
+    vm["spec"]["evictionStrategy"] = strategy
+    vm["status"]["conditions"] = [{"type": "LiveMigratable", "status": migratable}]
+    await follow_evacuation(objects, vm, pod)
+    assert bool(list(objects.migrations)) == moves
