@@ -81,15 +81,21 @@ async def list_vms(client: ApiClient, namespace: str) -> list[VM]:
         raise _explained(error) from error
 
 
-async def create_vm(client: ApiClient, vm: SimulatedVM, namespace: str, *, running: bool = True) -> VM:
-    """Make a VirtualMachine, or let the one of that name use what `vm` says, and return it."""
-    body = vm_body(vm, namespace, running=running)
+async def create_vm(client: ApiClient, vm: SimulatedVM, namespace: str, *, running: bool | None = None) -> VM:
+    """Make a VirtualMachine, or let the one of that name use and request what `vm` says, and return it.
+
+    Without `running` a new one runs, and one that is there goes on as it is.
+    """
+    body = vm_body(vm, namespace, running=running is not False)
     try:
         return await client.create(vm_path(namespace), body)
     except ApiError as error:
         if error.status != 409:
             raise _explained(error) from error
-    changed = {"metadata": {"annotations": body["metadata"]["annotations"]}, "spec": body["spec"]}
+    spec = {"requests": None, **body["spec"]}
+    if running is None:
+        del spec["running"]
+    changed = {"metadata": {"annotations": body["metadata"]["annotations"]}, "spec": spec}
     return await client.patch(vm_path(namespace, vm.id), changed)
 
 
@@ -180,10 +186,10 @@ class VMManager:
         """
         return self._session.run(lambda client: list_vms(client, self.namespace))
 
-    def create_vm(self, vm: SimulatedVM, *, running: bool = True) -> VM:
+    def create_vm(self, vm: SimulatedVM, *, running: bool | None = None) -> VM:
         """Make a VM that uses `vm.cpu_consumption` and `vm.memory_consumption` (ratios of a node), and return it.
 
-        A VM of that name uses from now on what `vm` says.
+        A VM of that name uses from now on what `vm` says, and runs or not as before unless `running` tells.
 
         >>> from types import SimpleNamespace
         >>> manager = VMManager("demo")
