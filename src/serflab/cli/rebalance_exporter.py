@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--scenario", metavar="FILE[:NAME]", help="Make its VMs, or without a cluster compute the metrics from it."
 )
+@click.option("--play-only", is_flag=True, help="Make no VMs, let those that are there follow the scenario's series.")
 @click.option("--offline", is_flag=True, help="Look for no cluster: the scenario alone.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Listen on this address.")
 @click.option("--port", type=PORT, metavar="PORT", default=8000, show_default=True, help="Listen on this port.")

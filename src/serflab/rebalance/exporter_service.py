@@ -41,8 +41,9 @@ _RETRY_SECONDS: Final = 5.0
 class ExporterOptions:
     """What the exporter is told at its start.
 
-    `scenario` is `FILE` or `FILE:NAME`. With `offline` no cluster is looked for. The VMs are those of `namespace` or
-    of all; new ones go to `namespace` or to `default`.
+    `scenario` is `FILE` or `FILE:NAME`. With `offline` no cluster is looked for. With `play_only` the scenario says
+    only what VMs use that somebody else makes: none is made, and nothing is computed from it without a cluster. The VMs
+    are those of `namespace` or of all; new ones go to `namespace` or to `default`.
     """
 
     host: str
@@ -52,6 +53,7 @@ class ExporterOptions:
     scenario: str | None = None
     templates: Path | None = None
     offline: bool = False
+    play_only: bool = False
     formula: PsiFormula = DEFAULT_FORMULA
     update_interval: float = 0.5
     stale_after: float = 30.0
@@ -70,8 +72,9 @@ async def serve(options: ExporterOptions) -> None:
     """
     scenario = load_scenario(options.scenario, options.templates) if options.scenario else None
     exporter = Exporter(options.formula, update_interval=options.update_interval)
-    if scenario:
-        exporter.scenario = ScenarioLoad(scenario)
+    played = ScenarioLoad(scenario) if scenario else None
+    if not options.play_only:
+        exporter.scenario = played
     credentials = _credentials(options)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         client = await stack.enter_async_context(ApiClient(credentials)) if credentials else None
@@ -88,11 +91,13 @@ async def serve(options: ExporterOptions) -> None:
         _log.info("metrics at http://%s:%d/metrics", options.host, options.port)
         tasks.create_task(exporter.run())
         tasks.create_task(_tell_source(exporter))
-        if client and scenario:
-            tasks.create_task(_keep_scenario(exporter, client, writes, options.vm_namespace))
+        if client and played:
+            tasks.create_task(_keep_scenario(exporter, client, writes, options.vm_namespace, played))
 
 
 def _credentials(options: ExporterOptions) -> Credentials | None:
+    if options.play_only and (options.offline or not options.scenario):
+        raise SerflabError("--play-only needs a scenario and a cluster", hint="name the scenario with --scenario FILE")
     if options.offline:
         if not options.scenario:
             raise SerflabError("--offline needs a scenario", hint="name one with --scenario FILE")
@@ -100,7 +105,7 @@ def _credentials(options: ExporterOptions) -> Credentials | None:
     try:
         return load_credentials(options.kubeconfig)
     except SerflabError as error:
-        if options.kubeconfig is not None or not options.scenario:
+        if options.kubeconfig is not None or not options.scenario or options.play_only:
             raise
         _log.warning("without a Kubernetes API: the metrics are computed from the scenario (%s)", error.message)
         return None
@@ -125,13 +130,18 @@ async def _tell_source(exporter: Exporter) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _keep_scenario(exporter: Exporter, client: ApiClient, writes: Writes, namespace: str) -> None:
-    """Make the VMs of the scenario that are missing in the cluster, then play their series onto them."""
-    made_of: Scenario | None = None
+async def _keep_scenario(
+    exporter: Exporter, client: ApiClient, writes: Writes, namespace: str, played: ScenarioLoad
+) -> None:
+    """Make the VMs of the scenario that are missing in the cluster, then play their series onto them.
+
+    An exporter without a scenario of its own only plays `played`.
+    """
+    made_of: Scenario | None = played.scenario if exporter.scenario is None else None
     shown: dict[str, tuple[float, float]] = {}
     while True:
-        source, load = exporter.source, exporter.scenario
-        if source is exporter.cluster and load is not None:
+        load = exporter.scenario or played
+        if exporter.source is exporter.cluster:
             try:
                 if made_of is not load.scenario:
                     await _make_missing(client, writes, load.scenario, namespace)

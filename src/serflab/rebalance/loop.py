@@ -83,10 +83,15 @@ class LoopRuntime:
             self._start_serf()
             asyncio.run(self._prepare_cluster())
             self._start_prometheus()
-            for part in (WEBHOOK, CONTROLLER, EXPORTER):
+            for part in (WEBHOOK, CONTROLLER):
                 self._start(part)
-            self._await(WEBHOOK, CONTROLLER, EXPORTER)
-            asyncio.run(self._place())
+            self._await(WEBHOOK, CONTROLLER)
+            placed = asyncio.run(self._place())
+            self._start(EXPORTER)
+            self._await(EXPORTER)
+            if placed:
+                # Else the first cycle would see averages over a time in which there were no VMs.
+                time.sleep(self._loop.times.window + 2 * self._loop.times.scrape)
             self._await_preflight()
             self._start_descheduler()
         except BaseException:
@@ -119,6 +124,9 @@ class LoopRuntime:
         self._supervisor.configure([*serf, *self._parts.for_supervisor()])
         if policy_changed or self._other_scenario:
             self._supervisor.stop(full_name(DESCHEDULER))
+        if self._other_scenario:
+            # VMs of the same name may follow other series; it plays them anew once they are placed.
+            self._supervisor.stop(full_name(EXPORTER))
 
     def _check_ports(self, *, was_running: bool) -> None:
         states = self._supervisor.states() if was_running else {}
@@ -157,15 +165,11 @@ class LoopRuntime:
         if self._changed_files:
             reload_prometheus(self._loop.prometheus)
 
-    async def _place(self) -> None:
+    async def _place(self) -> int:
         async with api(self._loop) as client:
             if self._other_scenario:
                 await clear(client, NAMESPACE)
-            made = await place(client, self._scenario, self._nodes, NAMESPACE, self._progress)
-        if made:
-            # Else the first cycle would see averages over a time in which there were no VMs.
-            times = self._loop.times
-            await asyncio.sleep(times.window + 2 * times.scrape)
+            return await place(client, self._scenario, self._nodes, NAMESPACE, self._progress)
 
     def _await_preflight(self) -> None:
         """Wait until nothing is in the descheduler's way; raises `SerflabError` with all that is after a minute."""

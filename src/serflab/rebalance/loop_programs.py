@@ -74,7 +74,13 @@ class LoopPrograms:
         elif part == CONTROLLER:
             options = (f"--time-scale={self.time_scale:.3f}",)
         else:
-            options = (f"--host={LOOPBACK}", f"--port={loop.exporter_port}")
+            # Each VM is made on the node that the scenario names, which the exporter could not do.
+            options = (
+                f"--host={LOOPBACK}",
+                f"--port={loop.exporter_port}",
+                f"--scenario={loop.scenario}",
+                "--play-only",
+            )
         return (*rebalance, *options)
 
     @property

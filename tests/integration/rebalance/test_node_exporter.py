@@ -197,3 +197,16 @@ def test_bad_usage_is_told(arguments, status, told, tmp_path):
     ) as program:
         assert program.process.wait(timeout=30) == status
         assert told in program.log()
+
+
+def test_asked_to_play_only_it_makes_no_vm_and_the_others_follow_their_series(vm_serf, namespace, objects, tmp_path):
+    wave = [{"cpu": 0.25, "memory": 0.5}, {"cpu": 0.75, "memory": 0.5}]
+    vms = [{"id": "vm-1", "time_series": wave}, {"id": "vm-2", "cpu_consumption": 0.5, "memory_consumption": 0.25}]
+    scenario = tmp_path / "waves.json"
+    scenario.write_text(json.dumps({"step_seconds": 0.5, "nodes": [{"name": "node-a", "vms": vms}]}))
+    VMManager(namespace, kubeconfig=vm_serf.kubeconfig).create_vm(simulated("vm-1"))
+    arguments = (f"--kubeconfig={vm_serf.kubeconfig}", f"--namespace={namespace}", f"--port={PORT}", "--play-only")
+    with running(tmp_path / "exporter.log", "exporter", *arguments, f"--scenario={scenario}"):
+        for wanted in ("0.75", "0.25", "0.75"):
+            eventually(lambda wanted=wanted: objects("vm", "vm-1")["spec"]["resources"]["cpu"] == wanted)
+        assert [item["metadata"]["name"] for item in objects("vm")] == ["vm-1"]
