@@ -256,7 +256,7 @@ def _leave(loop: Loop, progress: Progress) -> None:
         for part in (DESCHEDULER, CONTROLLER, EXPORTER, WEBHOOK):
             supervisor.stop(full_name(part))
     try:
-        asyncio.run(_clear(loop))
+        asyncio.run(_clear(loop, progress))
     except (SerflabError, TimeoutError) as error:
         progress.say(f"{loop.serf} does not answer, what the loop made in it stays there: {error}")
     if loop.central:
@@ -267,11 +267,14 @@ def _leave(loop: Loop, progress: Progress) -> None:
     progress.finish(task)
 
 
-async def _clear(loop: Loop) -> None:
+async def _clear(loop: Loop, progress: Progress) -> None:
     async with api(loop) as client:
         async with asyncio.timeout(_ANSWER_SECONDS):
             await client.get("/version")
         await admission.remove(client)
-        await clear(client, NAMESPACE)
-        await crds.remove(client)
+        others = await clear(client, NAMESPACE)
+        if others:
+            progress.say(f"{others} VMs in {loop.serf} are not the loop's: they stay, and so does what defines them")
+        else:
+            await crds.remove(client)
         await remove_nodes(client)

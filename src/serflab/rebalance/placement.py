@@ -13,10 +13,11 @@ from serflab.emulation.names import HOSTNAME, INSTANCE, KWOK_NODE, MANAGED_BY, M
 from serflab.errors import SerflabError
 from serflab.kube.bulk import run_bulk
 from serflab.kube.client import ApiError
-from serflab.rebalance.launchers import SELECTOR
-from serflab.rebalance.names import KWOK_TYPE, NODE_TYPE, SCHEDULABLE
+from serflab.rebalance.bodies import vm_body
+from serflab.rebalance.launchers import SELECTOR, name_of
+from serflab.rebalance.names import CREATED_BY, KWOK_TYPE, NODE_TYPE, SCHEDULABLE, VMS_PATH, vm_path
 from serflab.rebalance.scenario import Node
-from serflab.rebalance.virtual_machines import create_vm, delete_vms, list_vms
+from serflab.rebalance.virtual_machines import delete_vms, list_vms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     from serflab.rebalance.scenario import VM, Scenario
 
 LOOP_INSTANCE: Final = "rebalance"
-"""Value of the label by which a loop's own nodes are known."""
-NODE_SELECTOR: Final = f"{MANAGED_BY}={MANAGER},{INSTANCE}={LOOP_INSTANCE}"
+"""Value of the label by which a loop's own nodes and VMs are known."""
+OWN: Final = {MANAGED_BY: MANAGER, INSTANCE: LOOP_INSTANCE}
+"""The labels of what a loop has made, and nobody else: it is removed with the loop."""
+OWN_SELECTOR: Final = ",".join(f"{key}={value}" for key, value in OWN.items())
+_TAKES_PART: Final = {SCHEDULABLE: "true", NODE_TYPE: KWOK_TYPE}
 _READY_SECONDS = 60.0
 _PLACED_SECONDS = 120.0
 _POLL_SECONDS = 0.2
@@ -62,13 +66,7 @@ class TooFewNodesError(SerflabError):
 def node_body(node: Node) -> dict[str, Any]:
     """Return a node of KWOK's that takes part in the loop and takes no other pods than VMs."""
     capacity = {"cpu": f"{node.cpu_cores:g}", "memory": f"{node.memory_gib:g}Gi", "pods": "500"}
-    labels = {
-        SCHEDULABLE: "true",
-        NODE_TYPE: KWOK_TYPE,
-        HOSTNAME: node.name,
-        MANAGED_BY: MANAGER,
-        INSTANCE: LOOP_INSTANCE,
-    }
+    labels = {**_TAKES_PART, HOSTNAME: node.name, **OWN}
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -79,7 +77,10 @@ def node_body(node: Node) -> dict[str, Any]:
 
 
 async def make_nodes(client: ApiClient, nodes: Sequence[Node]) -> None:
-    """Make the nodes that are missing and return when all are ready; those that are there get the labels that count."""
+    """Make the nodes that are missing and return when all are ready.
+
+    Those that were there before take part, and remain when the loop goes.
+    """
 
     async def make(node: Node) -> None:
         body = node_body(node)
@@ -88,7 +89,7 @@ async def make_nodes(client: ApiClient, nodes: Sequence[Node]) -> None:
         except ApiError as error:
             if error.status != 409:
                 raise
-            await client.patch(f"{NODES_PATH}/{node.name}", {"metadata": {"labels": body["metadata"]["labels"]}})
+            await client.patch(f"{NODES_PATH}/{node.name}", {"metadata": {"labels": _TAKES_PART}})
 
     result = await run_bulk(nodes, make, name=lambda node: node.name)
     result.raise_for_failures("making the nodes")
@@ -115,20 +116,27 @@ def is_ready(node: Mapping[str, Any]) -> bool:
 
 async def remove_nodes(client: ApiClient) -> int:
     """Remove the nodes that a loop made and return how many there were."""
-    found = (await client.list(NODES_PATH, params={"labelSelector": NODE_SELECTOR}))["items"]
+    found = (await client.list(NODES_PATH, params={"labelSelector": OWN_SELECTOR}))["items"]
     for node in found:
         await client.delete(f"{NODES_PATH}/{node['metadata']['name']}")
     return len(found)
 
 
-async def clear(client: ApiClient, namespace: str) -> None:
-    """Delete all VMs of a namespace and return when their pods are gone; `SerflabError` when some stay."""
-    await delete_vms(client, namespace)
+async def clear(client: ApiClient, namespace: str) -> int:
+    """Delete the VMs that a loop made and return when their pods are gone; `SerflabError` when some stay.
+
+    Returns how many VMs are left in all namespaces: those of others.
+    """
+    owned = (await client.list(vm_path(namespace), params={"labelSelector": OWN_SELECTOR}))["items"]
+    await delete_vms(client, namespace, map(name_of, owned))
+    left = (await client.list(VMS_PATH))["items"]
+    uids = {vm["metadata"]["uid"] for vm in left}
     try:
         async with asyncio.timeout(_PLACED_SECONDS):
             while True:
-                if not (await client.list(pods_of(namespace), params={"labelSelector": SELECTOR}))["items"]:
-                    return
+                pods = (await client.list(pods_of(namespace), params={"labelSelector": SELECTOR}))["items"]
+                if all((pod["metadata"].get("labels") or {}).get(CREATED_BY) in {None, *uids} for pod in pods):
+                    return len(left)
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError as error:
         raise SerflabError(f"pods of VMs are still there {_PLACED_SECONDS:g} s after their VMs were deleted") from error
@@ -176,7 +184,17 @@ async def _cordon(client: ApiClient, nodes: Sequence[Node], *, closed: bool) -> 
 
 async def _make(client: ApiClient, vms: Sequence[VM], namespace: str) -> None:
     """Make VMs and return when all of them run."""
-    result = await run_bulk(vms, lambda vm: create_vm(client, vm, namespace), name=lambda vm: vm.id)
+
+    async def make(vm: VM) -> None:
+        body = vm_body(vm, namespace)
+        body["metadata"]["labels"] |= OWN
+        try:
+            await client.create(vm_path(namespace), body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+
+    result = await run_bulk(vms, make, name=lambda vm: vm.id)
     result.raise_for_failures("making the VMs")
     waiting = wanted = {vm.id for vm in vms}
     try:
