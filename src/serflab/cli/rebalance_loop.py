@@ -95,7 +95,6 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
     _check(loop)
     plan = load_scenario(loop.scenario, loop.checkout / "workload_templates")
     wanted = nodes_for(plan, loop.nodes or None)
-    loop = loop.changed(nodes=len(wanted))
     toolbox = Toolbox(loop.checkout)
     needed = tools_named([*LAB_TOOLS, "descheduler"])
     if dry_run:
@@ -144,6 +143,8 @@ def _asked(serf: str | None, given: dict[str, object]) -> Loop:
             raise SerflabError(
                 f"the loop is up on {before.serf or 'a serf of its own'}", hint="`serflab rebalance down` first"
             )
+        if given.get("scenario", before.scenario) != before.scenario:
+            given = {"nodes": 0, **given}
         return before.changed(**given)
     return _new(serf or "", directory, given)
 

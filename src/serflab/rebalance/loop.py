@@ -31,7 +31,7 @@ from serflab.rebalance.loop_programs import (
     own_serf,
 )
 from serflab.rebalance.loop_settings import FILE_NAME, NAMESPACE, Loop, load_loop, loop_directory
-from serflab.rebalance.placement import clear, make_nodes, place, remove_nodes
+from serflab.rebalance.placement import clear, make_nodes, place, remove_nodes, unwanted_nodes
 from serflab.rebalance.preflight import Preflight
 from serflab.rebalance.questions import api
 
@@ -51,8 +51,8 @@ _RUNNING = frozenset({"RUNNING", "STARTING", "STOPPING"})
 class LoopRuntime:
     """Brings a loop up on this machine and repairs it.
 
-    `programs` maps the names of pinned programs to their files. A loop that is up with another scenario gets the VMs of
-    this one instead of its own.
+    `programs` maps the names of pinned programs to their files. A loop that is up with another scenario, or with nodes
+    that are not wanted any more, loses its VMs and gets those of this one.
     """
 
     def __init__(
@@ -67,8 +67,7 @@ class LoopRuntime:
         self._parts = LoopPrograms(loop, programs, loop.times.time_scale(scenario))
         self._own = None if loop.serf else own_serf(loop, programs, self._watchman)
         self._started: list[str] = []
-        kept = (loop.directory / FILE_NAME).exists()
-        self._other_scenario = kept and load_loop(loop.directory.parent).scenario != loop.scenario
+        self._digest = scenario.digest()
         self._changed_files = False
 
     def up(self) -> Loop:
@@ -122,11 +121,8 @@ class LoopRuntime:
         self._changed_files = write_prometheus(loop)
         policy_changed = write_policy(loop)
         self._supervisor.configure([*serf, *self._parts.for_supervisor()])
-        if policy_changed or self._other_scenario:
+        if policy_changed:
             self._supervisor.stop(full_name(DESCHEDULER))
-        if self._other_scenario:
-            # VMs of the same name may follow other series; it plays them anew once they are placed.
-            self._supervisor.stop(full_name(EXPORTER))
 
     def _check_ports(self, *, was_running: bool) -> None:
         states = self._supervisor.states() if was_running else {}
@@ -167,9 +163,20 @@ class LoopRuntime:
 
     async def _place(self) -> int:
         async with api(self._loop) as client:
-            if self._other_scenario:
+            if self._loop.placed != self._digest or await unwanted_nodes(client, self._nodes):
+                # VMs of the same name may follow other series: the exporter plays them anew once they are placed.
+                for part in (DESCHEDULER, EXPORTER):
+                    self._supervisor.stop(full_name(part))
+                self._keep(placed="")
                 await clear(client, NAMESPACE)
-            return await place(client, self._scenario, self._nodes, NAMESPACE, self._progress)
+                await remove_nodes(client, self._nodes)
+            made = await place(client, self._scenario, self._nodes, NAMESPACE, self._progress)
+        self._keep(placed=self._digest)
+        return made
+
+    def _keep(self, **values: str | float) -> None:
+        self._loop = self._loop.changed(**values)
+        self._loop.save()
 
     def _await_preflight(self) -> None:
         """Wait until nothing is in the descheduler's way; raises `SerflabError` with all that is after a minute."""
@@ -189,8 +196,7 @@ class LoopRuntime:
     def _start_descheduler(self) -> None:
         began = time.time()
         if self._start(DESCHEDULER):
-            self._loop = self._loop.changed(since=began)
-            self._loop.save()
+            self._keep(since=began)
         self._await(DESCHEDULER)
 
     def _start(self, part: str) -> bool:

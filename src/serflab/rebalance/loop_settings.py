@@ -92,9 +92,10 @@ class Loop:
     """A loop, as it is asked for and as it is kept while it is up.
 
     `directory` is its state directory, `serf` the lab's serf that it runs on (empty: one of its own), `kubeconfig` that
-    serf's, `scenario` as `load_scenario` takes it. `threshold` and `target_threshold` are points around the average
-    score, `since` is when the descheduler was started with them (seconds since the epoch). `prometheus` is the URL of
-    the Prometheus, `central` tells that it is the lab's.
+    serf's, `scenario` as `load_scenario` takes it. `nodes` is how many were asked for, 0 for those of the scenario;
+    `placed` is the digest of the scenario whose VMs were placed last, empty while they are. `threshold` and
+    `target_threshold` are points around the average score, `since` is when the descheduler was started with them
+    (seconds since the epoch). `prometheus` is the URL of the Prometheus, `central` tells that it is the lab's.
     """
 
     checkout: Path
@@ -112,6 +113,7 @@ class Loop:
     prometheus: str
     central: bool = False
     since: float = 0.0
+    placed: str = ""
 
     @property
     def ports(self) -> LoopPorts:

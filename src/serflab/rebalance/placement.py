@@ -114,12 +114,18 @@ def is_ready(node: Mapping[str, Any]) -> bool:
     return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 
 
-async def remove_nodes(client: ApiClient) -> int:
-    """Remove the nodes that a loop made and return how many there were."""
+async def unwanted_nodes(client: ApiClient, wanted: Sequence[Node]) -> list[str]:
+    """Return the names of the nodes that a loop made and that are not wanted any more."""
     found = (await client.list(NODES_PATH, params={"labelSelector": OWN_SELECTOR}))["items"]
-    for node in found:
-        await client.delete(f"{NODES_PATH}/{node['metadata']['name']}")
-    return len(found)
+    return sorted({name_of(node) for node in found} - {node.name for node in wanted})
+
+
+async def remove_nodes(client: ApiClient, wanted: Sequence[Node] = ()) -> int:
+    """Remove the nodes that a loop made, but for those that are wanted, and return how many there were."""
+    names = await unwanted_nodes(client, wanted)
+    for name in names:
+        await client.delete(f"{NODES_PATH}/{name}")
+    return len(names)
 
 
 async def clear(client: ApiClient, namespace: str) -> int:

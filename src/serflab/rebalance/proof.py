@@ -215,7 +215,7 @@ class Proof:
         named = f"{self._samples}:{scenario}"
         plan = load_scenario(named, loop.checkout / "workload_templates")
         nodes = nodes_for(plan, None)
-        loop = loop.changed(scenario=named, nodes=len(nodes))
+        loop = loop.changed(scenario=named)
         return runtime.LoopRuntime(loop, plan, nodes, self._programs, self._progress).up()
 
     def _await_cycles(self, loop: Loop, count: int, task: str) -> list[Cycle]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -110,6 +112,11 @@ class Scenario:
     def point(self, seconds: float) -> int:
         """Return which point of the series is played `seconds` after the start."""
         return int(seconds / self.step_seconds)
+
+    def digest(self) -> str:
+        """Return what is the same for scenarios with the same nodes, VMs and series, whatever file they are from."""
+        text = json.dumps(self.document(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def document(self) -> dict[str, Any]:
         """Return the scenario as JSON that `check_scenario` reads."""

@@ -8,7 +8,7 @@ import pytest
 
 from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
-from serflab.rebalance.placement import clear, make_nodes, place, remove_nodes
+from serflab.rebalance.placement import clear, make_nodes, place, remove_nodes, unwanted_nodes
 from serflab.rebalance.scenario import VM, Node, Scenario
 
 
@@ -79,6 +79,9 @@ def test_the_vms_of_others_stay_and_are_counted(placed, ask):
 
 
 def test_a_node_that_was_there_before_takes_part_and_stays(placed, ask):
+    assert ask(lambda client: unwanted_nodes(client, NODES)) == []
+    assert ask(lambda client: unwanted_nodes(client, NODES[:1])) == ["loop-b"]
+    assert ask(lambda client: remove_nodes(client, NODES)) == 0
     assert ask(remove_nodes) == 1
     left = names(placed, "node")
     assert "node-a" in left

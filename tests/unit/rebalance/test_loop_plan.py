@@ -160,6 +160,23 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(run, tmp_path):
     assert not (tmp_path / "lab").exists()
 
 
+def test_nodes_that_were_asked_for_are_those_of_one_scenario(run, tmp_path):
+    loop = a_loop(tmp_path, nodes=7)
+    loop.save()
+    assert "scenario hot-node: 7 nodes" in run("up", "--dry-run").output
+    balanced = f"{CHECKOUT}/sample_scenarios.json:balanced"
+    assert "scenario balanced: 5 nodes" in run("up", "--dry-run", "--scenario", balanced).output
+    assert "scenario balanced: 6 nodes" in run("up", "--dry-run", "--scenario", balanced, "--nodes", "6").output
+
+
+def test_an_edited_scenario_is_another_one():
+    def made(cpu):
+        return Scenario("s", [Node("a", vms=[VM("vm-1", cpu, 0.1, series=((cpu, 0.1), (0.2, 0.1)))])])
+
+    assert made(0.1).digest() == made(0.1).digest()
+    assert made(0.1).digest() != made(0.3).digest()
+
+
 def test_all_that_is_wrong_with_the_options_comes_at_once(run):
     done = run("up", "--algorithm", "weighted_averag", "--interval", "1")
     assert isinstance(done.exception, InputError)
