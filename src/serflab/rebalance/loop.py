@@ -239,7 +239,7 @@ def down(state_dir: Path, progress: Progress) -> int:
     """
     directory = loop_directory(state_dir)
     count = sum(1 for _ in lab_processes(directory))
-    loop = load_loop(state_dir) if (directory / FILE_NAME).exists() else None
+    loop = _known(state_dir, progress)
     if loop is not None and loop.serf:
         _leave(loop, progress)
     Supervisor(directory).shut_down()
@@ -251,6 +251,17 @@ def down(state_dir: Path, progress: Progress) -> int:
     if state.is_bare(state_dir):
         state.remove(state_dir, keep_data=False)
     return count
+
+
+def _known(state_dir: Path, progress: Progress) -> Loop | None:
+    """Return the loop of that state directory if its file can be read; otherwise say what that leaves behind."""
+    if not (loop_directory(state_dir) / FILE_NAME).exists():
+        return None
+    try:
+        return load_loop(state_dir)
+    except SerflabError as error:
+        progress.say(f"{error.message}; what the loop made in a serf of the lab, nodes and VMs, stays there")
+        return None
 
 
 def _leave(loop: Loop, progress: Progress) -> None:

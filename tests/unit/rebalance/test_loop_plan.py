@@ -232,3 +232,14 @@ def test_status_without_programs_says_that_they_are_stopped_and_fails(run, tmp_p
 
 def test_no_serf_may_have_the_name_of_the_loops_directory():
     assert loop_directory(Path("x")).name in plan._NAMES_OF_OURS
+
+
+def test_a_loop_whose_file_cannot_be_read_goes_down_all_the_same(run, tmp_path):
+    loop = a_loop(tmp_path)
+    state.prepare(loop.directory.parent, 0)
+    state.prepare(loop.directory, 0)
+    (loop.directory / "loop.json").write_text('{"checkout": 1')
+    done = run("down")
+    assert done.exit_code == 0, done.exception
+    assert "what the loop made in a serf of the lab, nodes and VMs, stays there" in done.output
+    assert not loop.directory.exists()
