@@ -13,19 +13,16 @@ import click
 from serflab.cli.context import checkout, inventory, output_option, state_dir
 from serflab.cli.display import Display
 from serflab.cli.table import print_table
-from serflab.cli.values import PORT, SECONDS
+from serflab.cli.values import POINTS, PORT, SECONDS
 from serflab.errors import Finding, InputError, SerflabError
-from serflab.lab.health import Watchman
 from serflab.lab.inventory import CONTAINERLAB, load_inventory
 from serflab.lab.ports import LOOPBACK, port_base
 from serflab.lab.processes import lab_processes
-from serflab.lab.supervisor import Supervisor
 from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
 from serflab.rebalance import loop as runtime
 from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, find_algorithm
 from serflab.rebalance.loop_files import prometheus_directory, takes_more
-from serflab.rebalance.loop_programs import DESCHEDULER, LoopPrograms
 from serflab.rebalance.loop_settings import (
     DEFAULT_INTERVAL,
     DEFAULT_SCENARIO,
@@ -48,8 +45,6 @@ if TYPE_CHECKING:
 
     from serflab.rebalance.scenario import Node, Scenario
 
-_POINTS = click.FloatRange(0, 100)
-
 
 @click.command()
 @click.option("--serf", metavar="SERF", help="A serf of the lab that is up.  [default: one of the loop's own]")
@@ -61,8 +56,8 @@ _POINTS = click.FloatRange(0, 100)
 )
 @click.option("--algorithm", metavar="NAME", help=f"The score of a node.  [default: {DEFAULT_ALGORITHM}]")
 @click.option("--interval", type=SECONDS, help=f"Seconds between two cycles.  [default: {DEFAULT_INTERVAL:g}]")
-@click.option("--target-threshold", type=_POINTS, help="Points above the average: overutilized.  [default: 10]")
-@click.option("--threshold", type=_POINTS, help="Points below the average: underutilized.  [default: 0]")
+@click.option("--target-threshold", type=POINTS, help="Points above the average: overutilized.  [default: 10]")
+@click.option("--threshold", type=POINTS, help="Points below the average: underutilized.  [default: 0]")
 @click.option("--exporter-port", type=PORT, help=f"The exporter's port.  [default: {EXPORTER_PORT}]")
 @click.option(
     "--port-base", type=PORT, help=f"The loop's other ports.  [default: {PORTS_ABOVE_SERFS} above those of the serfs]"
@@ -263,8 +258,8 @@ def _show(now: LoopStatus) -> None:
 
 @click.command()
 @click.argument("algorithm")
-@click.option("--target-threshold", type=_POINTS, help="Points above the average: overutilized.  [default: as it is]")
-@click.option("--threshold", type=_POINTS, help="Points below the average: underutilized.  [default: as it is]")
+@click.option("--target-threshold", type=POINTS, help="Points above the average: overutilized.  [default: as it is]")
+@click.option("--threshold", type=POINTS, help="Points below the average: underutilized.  [default: as it is]")
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 def switch(algorithm: str, target_threshold: float | None, threshold: float | None, *, dry_run: bool) -> None:
     """Score the nodes by ALGORITHM from the next cycle on; only the descheduler is restarted."""
@@ -280,9 +275,6 @@ def switch(algorithm: str, target_threshold: float | None, threshold: float | No
         click.echo(f"would switch to {what}")
         return
     loop = runtime.switch(loop)
-    programs = {tool: Path() for tool in (*LAB_TOOLS, "descheduler")}
-    awaited = LoopPrograms(loop, programs, 0).awaited(DESCHEDULER)
-    Watchman(Supervisor(loop.directory)).await_ready([awaited], str(loop.pki / "ca.crt"))
     click.echo(what)
     if loop.target_threshold != found.threshold:
         click.echo(f"recommended for it: --target-threshold {found.threshold}")

@@ -35,4 +35,19 @@ class _Seconds(click.FloatRange):
         return seconds
 
 
+class _Points(click.FloatRange):
+    """Points of percent, 0 to 100; it refuses nan, which `FloatRange` takes for a number of any range."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 100)
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> float:  # noqa: ANN401 - as click has it
+        """Return the points."""
+        points = float(super().convert(value, param, ctx))
+        if math.isnan(points):
+            self.fail(f"{value} is not a number of points", param, ctx)
+        return points
+
+
 SECONDS = _Seconds()
+POINTS = _Points()

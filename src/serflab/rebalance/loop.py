@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serflab.errors import SerflabError
@@ -15,6 +16,7 @@ from serflab.lab.processes import end, lab_processes
 from serflab.lab.supervisor import Supervisor
 from serflab.rebalance import admission, crds, in_cluster
 from serflab.rebalance.loop_files import (
+    check_loop_policy,
     reload_prometheus,
     remove_from_central,
     write_policy,
@@ -37,7 +39,6 @@ from serflab.rebalance.questions import api
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from serflab.lab.progress import Progress
     from serflab.rebalance.scenario import Node, Scenario
@@ -221,14 +222,19 @@ class LoopRuntime:
 def switch(loop: Loop) -> Loop:
     """Let the descheduler, and nothing else, go on with the algorithm and thresholds that the loop has now.
 
-    Returns the loop as it is kept. Raises `SerflabError` when the loop's supervisor does not run.
+    Returns the loop as it is kept once the descheduler is ready. Raises `InputError` with all that is wrong with the
+    policy, which changes nothing, and `SerflabError` when the loop's supervisor does not run.
     """
+    check_loop_policy(loop)
     supervisor = Supervisor(loop.directory)
     supervisor.stop(full_name(DESCHEDULER))
     loop = loop.changed(since=time.time())
     write_policy(loop)
     loop.save()
     supervisor.start(full_name(DESCHEDULER))
+    # Only how to ask for its health is of interest, not which files are run.
+    awaited = LoopPrograms(loop, {DESCHEDULER: Path()}, 1).awaited(DESCHEDULER)
+    Watchman(supervisor).await_ready([awaited], str(loop.pki / "ca.crt"))
     return loop
 
 

@@ -18,6 +18,7 @@ from serflab.lab.ports import LOOPBACK
 from serflab.lab.prometheus import RETENTION_SIZE, RETENTION_TIME
 from serflab.rebalance.loop_settings import OWN_SERF
 from serflab.rebalance.policy import PolicySettings, policy
+from serflab.rebalance.policy_check import check_policy
 from serflab.rebalance.rules import RuleSettings, rule_groups
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ def reload_prometheus(url: str) -> None:
 
 def write_policy(loop: Loop) -> bool:
     """Write the descheduler's policy; return whether it changed."""
+    return _write(loop.policy, yaml.safe_dump(_policy(loop), sort_keys=False))
+
+
+def check_loop_policy(loop: Loop) -> None:
+    """Raise `InputError` with all that is wrong with the policy that `write_policy` would write."""
+    check_policy(_policy(loop), str(loop.policy))
+
+
+def _policy(loop: Loop) -> dict[str, Any]:
     settings = PolicySettings(
         algorithm=loop.algorithm,
         threshold=loop.threshold,
@@ -95,7 +105,7 @@ def write_policy(loop: Loop) -> bool:
         prometheus_url=loop.prometheus,
         labels=_labels(loop),
     )
-    return _write(loop.policy, yaml.safe_dump(policy(settings), sort_keys=False))
+    return policy(settings)
 
 
 def prometheus_command(loop: Loop, program: Path) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What a loop is asked for: its times, its files, what is kept of it, and what is wrong with the options."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from serflab.cli.main import serflab_command
 from serflab.errors import InputError, SerflabError
 from serflab.lab import plan, state
 from serflab.lab.inventory import STATE_ENV, Inventory, Serf
+from serflab.rebalance import loop as runtime
 from serflab.rebalance.loop_files import takes_more, write_policy, write_prometheus
 from serflab.rebalance.loop_programs import LoopPrograms
 from serflab.rebalance.loop_settings import Loop, Times, load_loop, loop_directory
@@ -232,6 +234,21 @@ def test_status_without_programs_says_that_they_are_stopped_and_fails(run, tmp_p
 
 def test_no_serf_may_have_the_name_of_the_loops_directory():
     assert loop_directory(Path("x")).name in plan._NAMES_OF_OURS
+
+
+def test_a_switch_to_what_is_no_policy_stops_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime.Supervisor, "stop", lambda *_: pytest.fail("the descheduler was stopped"))
+    loop = a_loop(tmp_path)
+    loop.save()
+    with pytest.raises(InputError):
+        runtime.switch(loop.changed(target_threshold=math.nan))
+    assert load_loop(tmp_path / "lab") == loop
+
+
+@pytest.mark.parametrize("option", ["--threshold", "--target-threshold"])
+def test_nan_is_no_threshold(run, tmp_path, option):
+    a_loop(tmp_path).save()
+    assert "is not a number of points" in run("switch", "max_metric", option, "nan", "--dry-run").stderr
 
 
 def test_a_loop_whose_file_cannot_be_read_goes_down_all_the_same(run, tmp_path):
