@@ -76,7 +76,8 @@ class LoopObserver:
             changes: dict[str, Any] = {"algorithm": algorithm}
             if target_threshold is not None:
                 changes["target_threshold"] = target_threshold
-            changed = switch(loop.changed(**changes))
+            # Whoever switched just before, here or on the command line, may have changed it.
+            changed = switch(load_loop(loop.directory.parent).changed(**changes))
         self._looked = 0.0
         return changed
 

@@ -16,6 +16,7 @@ from serflab.rebalance import loop as runtime
 from serflab.rebalance.algorithms import ALGORITHMS
 from serflab.rebalance.followed_loop import migration_row, vm_row
 from serflab.rebalance.loop_settings import Loop, load_loop, loop_directory
+from serflab.rebalance.observe import LoopObserver
 from serflab.rebalance.rules import RuleSettings
 from serflab.rebalance.spread import queries
 from serflab.web.documentation import openapi
@@ -336,9 +337,19 @@ def test_a_switch_changes_the_algorithm_and_the_threshold_if_one_is_given(
     assert kept.since >= began
     asked = {"algorithm": "max_metric", "target_threshold": 4}
     told = client.post("/api/rebalance/rebalance/algorithm", json=asked).get_json()
+    assert told["since"] == load_loop(checkout / ".serflab").since
     assert (told["algorithm"], told["target_threshold"]) == ("max_metric", 4)
     assert [loop.algorithm for loop in switched] == ["pareto_front", "max_metric"]
     assert client.get("/api/rebalance").get_json()["loops"][0]["algorithm"] == "max_metric"
+
+
+@pytest.mark.usefixtures("switched")
+def test_a_switch_keeps_what_another_one_has_changed_meanwhile(checkout: Path) -> None:
+    before = saved(checkout, 1)
+    before.changed(target_threshold=3.0, interval=30.0).save()
+    LoopObserver(checkout / ".serflab").switch(before, "max_metric", None)
+    kept = load_loop(checkout / ".serflab")
+    assert (kept.algorithm, kept.target_threshold, kept.interval) == ("max_metric", 3.0, 30.0)
 
 
 @pytest.mark.parametrize(
