@@ -140,6 +140,10 @@ def _asked(serf: str | None, given: dict[str, object]) -> Loop:
             )
         if given.get("scenario", before.scenario) != before.scenario:
             given = {"nodes": 0, **given}
+        if given.get("port_base", before.port_base) != before.port_base:
+            raise SerflabError(
+                f"the loop is up with its ports from {before.port_base} on", hint="`serflab rebalance down` first"
+            )
         return before.changed(**given)
     return _new(serf or "", directory, given)
 

@@ -171,6 +171,12 @@ def test_nodes_that_were_asked_for_are_those_of_one_scenario(run, tmp_path):
     assert "scenario balanced: 6 nodes" in run("up", "--dry-run", "--scenario", balanced, "--nodes", "6").output
 
 
+def test_the_ports_of_a_loop_that_is_up_stay(run, tmp_path):
+    a_loop(tmp_path).save()
+    assert "up with its ports from 21900 on" in str(run("up", "--dry-run", "--port-base", "23000").exception)
+    assert run("up", "--dry-run", "--port-base", "21900").exit_code == 0
+
+
 def test_an_edited_scenario_is_another_one():
     def made(cpu):
         return Scenario("s", [Node("a", vms=[VM("vm-1", cpu, 0.1, series=((cpu, 0.1), (0.2, 0.1)))])])
