@@ -162,6 +162,8 @@ async def place(
     unplaced = [vm for vm in scenario.unplaced if vm.id not in there]
     count, total = 0, sum(len(vms) for _, vms in groups) + len(unplaced)
     if not total:
+        # Whoever was killed while it placed VMs has left them cordoned.
+        await _uncordon_own(client)
         return 0
     task = f"placing {total} VMs on {len(nodes)} nodes"
     progress.start(task)
@@ -178,6 +180,12 @@ async def place(
     await _make(client, unplaced, namespace)
     progress.finish(task)
     return total
+
+
+async def _uncordon_own(client: ApiClient) -> None:
+    found = (await client.list(NODES_PATH, params={"labelSelector": OWN_SELECTOR}))["items"]
+    closed = [Node(name_of(node)) for node in found if node["spec"].get("unschedulable")]
+    await _cordon(client, closed, closed=False)
 
 
 async def _cordon(client: ApiClient, nodes: Sequence[Node], *, closed: bool) -> None:

@@ -78,6 +78,12 @@ def test_the_vms_of_others_stay_and_are_counted(placed, ask):
     assert [pod["metadata"]["name"] for pod in placed.get("pod")] == [placed.status("other")["podName"]]
 
 
+def test_nodes_that_were_left_cordoned_are_opened(placed, ask):
+    placed.serf.kubectl("cordon", "loop-b")
+    assert ask(lambda client: place(client, Scenario("s", NODES), NODES, placed.namespace, Silent())) == 0
+    assert "unschedulable" not in placed.get("node", "loop-b")["spec"]
+
+
 def test_a_node_that_was_there_before_takes_part_and_stays(placed, ask):
     assert ask(lambda client: unwanted_nodes(client, NODES)) == []
     assert ask(lambda client: unwanted_nodes(client, NODES[:1])) == ["loop-b"]
