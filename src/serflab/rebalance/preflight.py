@@ -16,13 +16,16 @@ from serflab.kube.client import ONCE, ApiError, with_query
 from serflab.lab.supervisor import Supervisor
 from serflab.rebalance import in_cluster
 from serflab.rebalance.descheduler import EVICTIONS_IN_BACKGROUND
-from serflab.rebalance.launchers import SELECTOR, is_live, node_of, phase_of
+from serflab.rebalance.eviction import DEFAULT_STRATEGY, is_migratable
+from serflab.rebalance.launchers import SELECTOR, is_live, name_of, node_of, phase_of, vm_of
 from serflab.rebalance.loop_files import EXPORTER_JOB
 from serflab.rebalance.loop_programs import DESCHEDULER, full_name
+from serflab.rebalance.loop_settings import NAMESPACE
 from serflab.rebalance.names import EVICT_ONLY, EVICTION_IN_PROGRESS, KWOK_TYPE, MIGRATION_JOB, NODE_TYPE, SCHEDULABLE
 from serflab.rebalance.placement import is_ready
 from serflab.rebalance.policy_check import load_policy
 from serflab.rebalance.questions import PrometheusError, api, is_up, node_scores
+from serflab.rebalance.virtual_machines import list_vms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +97,9 @@ class Preflight:
         async with asyncio.timeout(_ANSWER_SECONDS), api(self.loop) as client:
             nodes = (await client.list(NODES_PATH))["items"]
             pods = (await client.list(PODS_PATH, params={"labelSelector": SELECTOR}))["items"]
-            problems = [*_node_problems(nodes), *_pod_problems(pods), *await _webhook_problems(client, pods)]
+            vms = {name_of(vm): vm for vm in await list_vms(client, NAMESPACE)}
+            tried = next((pod for pod in pods if _can_be_tried(pod, vms)), None)
+            problems = [*_node_problems(nodes), *_pod_problems(pods), *await _webhook_problems(client, tried)]
         return [node["metadata"]["name"] for node in nodes if _takes_part(node)], problems
 
     def _samples(self, nodes: list[str]) -> list[Problem]:
@@ -134,6 +139,8 @@ def _node_problems(nodes: list[dict[str, Any]]) -> list[Problem]:
         if labels.get(NODE_TYPE) == KWOK_TYPE and labels.get(SCHEDULABLE) != "true":
             hint = f"`kubectl label node {name} {SCHEDULABLE}=true`"
             found.append(Problem(f"node {name}", f"it has not the label {SCHEDULABLE}=true and is left out", hint))
+        elif labels.get(SCHEDULABLE) == "true" and node["spec"].get("unschedulable"):
+            found.append(Problem(f"node {name}", "it is cordoned: no VM can move to it", f"`kubectl uncordon {name}`"))
         elif labels.get(SCHEDULABLE) == "true" and not is_ready(node):
             found.append(
                 Problem(f"node {name}", "it is not ready and is left out", "`kubectl describe node` tells why")
@@ -158,9 +165,8 @@ def _pod_problems(pods: list[dict[str, Any]]) -> list[Problem]:
     return [Problem(f"pods {some}", f"{len(without)} have not the annotation {EVICT_ONLY}", hint)]
 
 
-async def _webhook_problems(client: ApiClient, pods: list[dict[str, Any]]) -> list[Problem]:
-    """Ask for the eviction of one VM's pod as a dry run; the webhook has to answer as KubeVirt's does."""
-    pod = next((pod for pod in pods if _can_be_tried(pod)), None)
+async def _webhook_problems(client: ApiClient, pod: Mapping[str, Any] | None) -> list[Problem]:
+    """Ask for the eviction of a VM's pod, if there is one, as a dry run; the answer has to be KubeVirt's."""
     if pod is None:
         return []
     metadata = pod["metadata"]
@@ -177,9 +183,15 @@ async def _webhook_problems(client: ApiClient, pods: list[dict[str, Any]]) -> li
     return [Problem("the eviction webhook", "an eviction goes through and would end a VM: nobody intercepts it", hint)]
 
 
-def _can_be_tried(pod: Mapping[str, Any]) -> bool:
-    metadata = pod["metadata"]
+def _can_be_tried(pod: Mapping[str, Any], vms: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a webhook that works has to answer the eviction of a pod by an evacuation; `vms` by name."""
+    metadata, vm = pod["metadata"], vms.get(vm_of(pod))
+    if vm is None or metadata["namespace"] != NAMESPACE or not is_migratable(vm):
+        return False
+    if (vm["spec"].get("evictionStrategy") or DEFAULT_STRATEGY) != DEFAULT_STRATEGY:
+        return False
     moves = MIGRATION_JOB in (metadata.get("labels") or {}) or EVICTION_IN_PROGRESS in (
         metadata.get("annotations") or {}
     )
-    return is_live(pod) and phase_of(pod) == "Running" and bool(node_of(pod)) and not moves
+    runs = is_live(pod) and phase_of(pod) == "Running" and bool(node_of(pod))
+    return runs and node_of(pod) == (vm.get("status") or {}).get("nodeName") and not moves

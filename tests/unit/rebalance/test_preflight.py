@@ -2,13 +2,14 @@
 
 import math
 
-from serflab.rebalance.preflight import Problem, _node_problems, _pod_problems, _sample_problems
+from serflab.rebalance.preflight import Problem, _can_be_tried, _node_problems, _pod_problems, _sample_problems
 
 LABELS = {"kubevirt.io/schedulable": "true", "type": "kwok"}
 
 
-def node(name, labels=LABELS, ready="True"):
+def node(name, labels=LABELS, ready="True", **spec):
     return {
+        "spec": spec,
         "metadata": {"name": name, "labels": labels},
         "status": {"conditions": [{"type": "Ready", "status": ready}]},
     }
@@ -28,6 +29,37 @@ def test_a_node_that_is_not_ready_does_not_count():
     unready, few = _node_problems([node("a"), node("b", ready="False")])
     assert unready.where == "node b"
     assert few.problem == "1 take part, the descheduler needs 2"
+
+
+def test_a_cordoned_node_is_named_with_the_command_that_opens_it():
+    [problem] = _node_problems([node("a"), node("b"), node("c", unschedulable=True)])
+    assert (problem.where, problem.hint) == ("node c", "`kubectl uncordon c`")
+
+
+def launcher(name, namespace="default", node="a"):
+    return {
+        "metadata": {
+            "name": "p",
+            "namespace": namespace,
+            "annotations": {"kubevirt.io/domain": name},
+            "labels": {"kubevirt.io/domain": name, "vm.kubevirt.io/name": name},
+        },
+        "spec": {"nodeName": node},
+        "status": {"phase": "Running"},
+    }
+
+
+def test_only_a_vm_that_the_webhook_has_to_move_is_tried():
+    fixed = {"conditions": [{"type": "LiveMigratable", "status": "False"}]}
+    vms = {
+        "usual": {"spec": {}, "status": {"nodeName": "a"}},
+        "asked": {"spec": {"evictionStrategy": "LiveMigrate"}, "status": {"nodeName": "a"}},
+        "stays": {"spec": {"evictionStrategy": "None"}, "status": {"nodeName": "a"}},
+        "fixed": {"spec": {}, "status": {"nodeName": "a", **fixed}},
+    }
+    assert [name for name in (*vms, "nobody") if _can_be_tried(launcher(name), vms)] == ["usual", "asked"]
+    assert not _can_be_tried(launcher("usual", namespace="other"), vms)
+    assert not _can_be_tried(launcher("usual", node="b"), vms)
 
 
 def test_missing_and_unusable_scores_are_told_for_each_node():
