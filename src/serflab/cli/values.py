@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from serflab.lab.serf_settings import DEFAULT_INTERVAL, INTERVAL_ENV
+
 if TYPE_CHECKING:
     from click import Context, Parameter
 
@@ -30,3 +32,13 @@ class _Seconds(click.FloatRange):
 
 
 SECONDS = _Seconds()
+
+interval_option = click.option(
+    "--interval",
+    type=SECONDS,
+    default=DEFAULT_INTERVAL,
+    envvar=INTERVAL_ENV,
+    show_default=True,
+    show_envvar=True,
+    help="Seconds a point of the trace.",
+)
