@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serflab.cli.context import checkout, state_dir
-from serflab.cli.values import FILE, SECONDS
+from serflab.cli.values import FILE, interval_option
 from serflab.lab.export.manifests import files, manifests, stream, write
 from serflab.lab.export.plan import VIEWER_IMAGE, Export, ExportSettings, plan_export
-from serflab.lab.serf_settings import DEFAULT_INTERVAL, INTERVAL_ENV
 
 if TYPE_CHECKING:
     from click import Context, Parameter
@@ -48,15 +47,7 @@ def export() -> None:
     "--viewer-image", default=VIEWER_IMAGE, show_default=True, metavar="IMAGE", help="Of viewer and offload manager."
 )
 @click.option("--serfs", "count", type=int, metavar="N", help="Only the first N serfs of the topology.")
-@click.option(
-    "--interval",
-    type=SECONDS,
-    default=DEFAULT_INTERVAL,
-    envvar=INTERVAL_ENV,
-    show_default=True,
-    show_envvar=True,
-    help="Seconds a point of the trace.",
-)
+@interval_option
 @click.option("--output", required=True, metavar="DIR", help="The directory to write to; - for standard output.")
 @click.option("--dry-run", is_flag=True, help="Check the input and say what would be written.")
 def kubernetes(  # noqa: PLR0913 - one parameter per option

@@ -14,7 +14,7 @@ from serflab.cli.context import checkout, state_dir
 from serflab.cli.display import Display
 from serflab.cli.status_table import show_status
 from serflab.cli.table import print_table
-from serflab.cli.values import FILE, PORT, SECONDS
+from serflab.cli.values import FILE, PORT, interval_option
 from serflab.errors import SerflabError
 from serflab.lab.containerlab import sudo_notice
 from serflab.lab.containerlab_files import load_deployment
@@ -25,7 +25,7 @@ from serflab.lab.local import LocalRuntime
 from serflab.lab.plan import PROMETHEUS_PORT, VIEWER_PORT, LabPlan, LabSettings, plan_lab, select_serfs
 from serflab.lab.ports import port_base
 from serflab.lab.runtimes import Choice, Runtime, choose_runtime
-from serflab.lab.serf_settings import DEFAULT_INTERVAL, INTERVAL_ENV
+from serflab.lab.serf_settings import INTERVAL_ENV
 from serflab.lab.status import LabStatus, lab_status, target_states
 from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
@@ -54,15 +54,7 @@ _TARGETS_SECONDS = 30.0
 )
 @click.option("--serfs", "count", type=int, metavar="N", help="Only the first N serfs of the topology.")
 @click.option("--only", metavar="NAME,…", help="Only these serfs, besides those that are up already.")
-@click.option(
-    "--interval",
-    type=SECONDS,
-    default=DEFAULT_INTERVAL,
-    envvar=INTERVAL_ENV,
-    show_default=True,
-    show_envvar=True,
-    help="Seconds a point of the trace.",
-)
+@interval_option
 @click.option("--prometheus-port", type=PORT, default=PROMETHEUS_PORT, show_default=True, help="Prometheus' port.")
 @click.option("--viewer-port", type=PORT, default=VIEWER_PORT, show_default=True, help="The page's port.")
 @click.option("--dry-run", is_flag=True, help="Check the input and say what would be done.")

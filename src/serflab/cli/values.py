@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serflab.lab.link_values import go_duration
+from serflab.lab.serf_settings import DEFAULT_INTERVAL, INTERVAL_ENV
 
 if TYPE_CHECKING:
     from click import Context, Parameter
@@ -51,3 +52,13 @@ class _Points(click.FloatRange):
 
 SECONDS = _Seconds()
 POINTS = _Points()
+
+interval_option = click.option(
+    "--interval",
+    type=SECONDS,
+    default=DEFAULT_INTERVAL,
+    envvar=INTERVAL_ENV,
+    show_default=True,
+    show_envvar=True,
+    help="Seconds a point of the trace.",
+)

@@ -140,8 +140,10 @@ class Engine:
         """Run a command that does not end by itself, as `run` does; it ends with the iterator."""
         output = self.run(container, ["sh", "-c", 'echo $$; exec "$@"', "sh", *command])
         begin = b""
-        while b"\n" not in begin:
-            begin += next(output)
+        for chunk in output:
+            begin += chunk
+            if b"\n" in begin:
+                break
         process, _, rest = begin.partition(b"\n")
         try:
             yield rest
