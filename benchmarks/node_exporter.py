@@ -9,20 +9,18 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import requests
 
 from benchmarks.clusters import kwokctl
 from benchmarks.comparison import Aim, Comparison, compare
-from serflab.emulation.names import HOSTNAME, KWOK_NODE, NODES_PATH, PODS_PATH, pods_of
+from benchmarks.scored_cluster import node, start_pods
+from serflab.emulation.names import NODES_PATH
 from serflab.kube.bulk import run_bulk
 from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
-from serflab.kube.watch import Collection, WatchCache
-from serflab.rebalance.bodies import Launcher, consumption_of, pod_name
 from serflab.rebalance.cluster_load import ClusterLoad
-from serflab.rebalance.names import SCHEDULABLE
 from serflab.rebalance.node_exposition import node_lines
 from serflab.rebalance.node_load import node_figures
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 VMS = 2000
 NODES = 100
-_NAMESPACE = "default"
 _PORT = 30990
 _URL = f"http://127.0.0.1:{_PORT}/metrics"
 _COUNT = "node_vm_count{"
@@ -123,29 +120,8 @@ async def _fill(config: Path) -> None:
     async with ApiClient(load_credentials(config)) as client:
 
         async def make_node(name: str) -> None:
-            await client.create(NODES_PATH, _node(name))
-
-        async def make_pod(vm: SimpleNamespace) -> None:
-            uses = consumption_of(vm)
-            await client.create(pods_of(_NAMESPACE), Launcher(_NAMESPACE, vm.id, uses, uses).body(pod_name(vm.id)))
+            await client.create(NODES_PATH, node(name))
 
         nodes = [f"node-{number}" for number in range(NODES)]
         (await run_bulk(nodes, make_node, name=str)).raise_for_failures("create nodes")
-        async with WatchCache(client, Collection(PODS_PATH), _running) as running:
-            (await run_bulk(vms, make_pod, name=lambda vm: vm.id)).raise_for_failures("create pods")
-            await running.wait_for(lambda: len(running.objects) == VMS)
-
-
-def _running(item: dict[str, Any]) -> bool | None:
-    return (item.get("status") or {}).get("phase") == "Running" or None
-
-
-def _node(name: str) -> dict[str, Any]:
-    room = {"cpu": "32", "memory": "128Gi", "pods": "250"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": {HOSTNAME: name, SCHEDULABLE: "true"}, "annotations": {KWOK_NODE: "fake"}},
-        "spec": {"taints": [{"key": KWOK_NODE, "value": "fake", "effect": "NoSchedule"}]},
-        "status": {"capacity": room, "allocatable": room},
-    }
+        await start_pods(client, vms)

@@ -8,18 +8,17 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.clusters import Kwokctl, kwokctl
 from benchmarks.comparison import Aim, Comparison, compare
-from serflab.emulation.names import HOSTNAME, KWOK_NODE, NODES_PATH, PODS_PATH, pods_of
-from serflab.kube.bulk import run_bulk
+from benchmarks.scored_cluster import NAMESPACE, node, running, start_pods
+from serflab.emulation.names import NODES_PATH
 from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
 from serflab.kube.watch import Collection, WatchCache
-from serflab.rebalance.bodies import Launcher, consumption_of, pod_name
 from serflab.rebalance.crds import install
-from serflab.rebalance.names import SCHEDULABLE, VMS_PATH
+from serflab.rebalance.names import VMS_PATH
 from serflab.rebalance.virtual_machines import create_vms
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 VMS = 2000
 NODES = 20
-_NAMESPACE = "default"
 
 
 def measure(runs: int = 3) -> Comparison:
@@ -59,7 +57,7 @@ async def _prepared(config: Path, work: Callable[[ApiClient, Path], Awaitable[fl
     async with ApiClient(load_credentials(config)) as client:
         await install(client)
         for number in range(NODES):
-            await client.create(NODES_PATH, _node(f"node-{number}"))
+            await client.create(NODES_PATH, node(f"node-{number}"))
         return await work(client, config)
 
 
@@ -70,9 +68,9 @@ async def _vms(client: ApiClient, config: Path) -> float:
         assert controller.stderr is not None
         await controller.stderr.readline()  # it has read what there is
         began = time.monotonic()
-        async with WatchCache(client, Collection(VMS_PATH), _running) as running:
-            await create_vms(client, _wanted(), _NAMESPACE)
-            await running.wait_for(lambda: len(running.objects) == VMS)
+        async with WatchCache(client, Collection(VMS_PATH), running) as there:
+            await create_vms(client, _wanted(), NAMESPACE)
+            await there.wait_for(lambda: len(there.objects) == VMS)
         return time.monotonic() - began
     finally:
         controller.terminate()
@@ -80,14 +78,8 @@ async def _vms(client: ApiClient, config: Path) -> float:
 
 
 async def _pods(client: ApiClient, _config: Path) -> float:
-    async def create(vm: SimpleNamespace) -> None:
-        uses = consumption_of(vm)
-        await client.create(pods_of(_NAMESPACE), Launcher(_NAMESPACE, vm.id, uses, uses).body(pod_name(vm.id)))
-
     began = time.monotonic()
-    async with WatchCache(client, Collection(PODS_PATH), _running) as running:
-        (await run_bulk(_wanted(), create, name=lambda vm: vm.id)).raise_for_failures("create pods")
-        await running.wait_for(lambda: len(running.objects) == VMS)
+    await start_pods(client, _wanted())
     return time.monotonic() - began
 
 
@@ -95,18 +87,3 @@ def _wanted() -> list[SimpleNamespace]:
     return [
         SimpleNamespace(id=f"vm-{number}", cpu_consumption=0.005, memory_consumption=0.005) for number in range(VMS)
     ]
-
-
-def _running(item: dict[str, Any]) -> bool | None:
-    return (item.get("status") or {}).get("phase") == "Running" or None
-
-
-def _node(name: str) -> dict[str, Any]:
-    room = {"cpu": "32", "memory": "128Gi", "pods": "250"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": {HOSTNAME: name, SCHEDULABLE: "true"}, "annotations": {KWOK_NODE: "fake"}},
-        "spec": {"taints": [{"key": KWOK_NODE, "value": "fake", "effect": "NoSchedule"}]},
-        "status": {"capacity": room, "allocatable": room},
-    }

@@ -27,18 +27,7 @@ from serflab.rebalance.preflight import Preflight
 from serflab.rebalance.proof import Proof, Watcher, running_vms, under_way
 from serflab.rebalance.questions import api
 from serflab.rebalance.virtual_machines import list_vms
-
-
-class Silent:
-    """Long work that nobody listens to."""
-
-    def say(self, text):
-        """Nothing."""
-
-    start = finish = say
-
-    def advance(self, task, done, total, unit):
-        """Nothing."""
+from unheard import Silent
 
 
 def await_true(condition, what, seconds=120):

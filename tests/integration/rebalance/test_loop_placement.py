@@ -10,19 +10,7 @@ from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
 from serflab.rebalance.placement import clear, make_nodes, place, remove_nodes, unwanted_nodes
 from serflab.rebalance.scenario import VM, Node, Scenario
-
-
-class Silent:
-    """Long work that nobody listens to."""
-
-    def say(self, text):
-        """Nothing."""
-
-    start = finish = say
-
-    def advance(self, task, done, total, unit):
-        """Nothing."""
-
+from unheard import Silent
 
 NODES = [
     Node("node-a", vms=[VM("vm-1", 0.05, 0.05)]),

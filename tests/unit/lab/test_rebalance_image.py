@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-
 import pytest
 from click.testing import CliRunner
+from image_packages import imported_by, locked
 
 import serflab
+from serflab.cli import rebalance as group
 from serflab.cli.image import image
 from serflab.errors import SerflabError
 from serflab.lab.rebalance_image import RebalanceImage, RebalanceImageBuilder
 from serflab.rebalance.scenario_check import load_scenario
 
 
-class Silent:
-    """A listener to progress that nobody hears."""
-
-    def start(self, task):
-        pass
-
-    def finish(self, task):
-        pass
-
-    def say(self, text):
-        pass
-
-
-def test_the_programs_find_scenarios_and_templates_in_it(checkout, tmp_path, monkeypatch):
-    RebalanceImageBuilder(checkout, Silent()).fill(tmp_path, RebalanceImage())
+def test_the_programs_find_scenarios_and_templates_in_it(checkout, tmp_path, monkeypatch, heard):
+    RebalanceImageBuilder(checkout, heard).fill(tmp_path, RebalanceImage())
     placed = tmp_path / "checkout"
     assert load_scenario(f"{placed / 'sample_scenarios.json'}:bursty").nodes
     monkeypatch.setenv("SERFLAB_CHECKOUT", str(placed))
@@ -39,9 +24,9 @@ def test_the_programs_find_scenarios_and_templates_in_it(checkout, tmp_path, mon
     assert found() == placed
 
 
-def test_a_file_that_is_missing_is_named(tmp_path):
+def test_a_file_that_is_missing_is_named(tmp_path, heard):
     with pytest.raises(SerflabError, match=r"sample_scenarios.json is not there") as raised:
-        RebalanceImageBuilder(tmp_path / "empty", Silent()).fill(tmp_path / "context", RebalanceImage())
+        RebalanceImageBuilder(tmp_path / "empty", heard).fill(tmp_path / "context", RebalanceImage())
     assert "git checkout" in raised.value.hint
 
 
@@ -55,29 +40,18 @@ def test_both_engines_build_it_under_one_name(checkout, monkeypatch, engine):
         assert f"--tag=localhost/serflab/rebalance:{tag} " in done.output
 
 
-def test_an_engine_that_is_missing_is_named(checkout, monkeypatch, tmp_path):
+def test_an_engine_that_is_missing_is_named(checkout, monkeypatch, tmp_path, heard):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SerflabError, match="no `podman` command") as raised:
-        RebalanceImageBuilder(checkout, Silent()).build(RebalanceImage(engine="podman"))
+        RebalanceImageBuilder(checkout, heard).build(RebalanceImage(engine="podman"))
     assert "Podman" in raised.value.hint
 
 
 def test_every_package_that_its_programs_import_is_in_the_lock_file(checkout):
-    """Asked of an interpreter of its own, which has imported nothing else."""
-    script = (
-        "import sys, serflab.cli.main, serflab.kube.client, serflab.cli.rebalance as group; "
-        "from importlib.metadata import packages_distributions as known; import importlib; "
-        "[importlib.import_module('serflab.cli.' + group._MODULES[name]) "
-        "for name in ('exporter', 'webhook', 'controller', 'crd') if name in group._MODULES]; "
-        "print(*{name.lower() for module in {name.partition('.')[0] for name in sys.modules} "
-        "for name in known().get(module, ())})"
-    )
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    lock = (checkout / "images" / "rebalance" / "requirements.lock").read_text()
-    locked = set(re.findall(r"^([a-z0-9][-a-z0-9.]*)==", lock, flags=re.MULTILINE))
-    imported = {name.replace("_", "-") for name in done.stdout.split()}
+    programs = [f"serflab.cli.{group._MODULES[name]}" for name in ("exporter", "webhook", "controller", "crd")]
+    imported = imported_by(["serflab.cli.main", "serflab.kube.client", *programs])
     assert {"aiohttp", "click"} <= imported
-    assert imported - locked - {"serflab", "setuptools", "pip", "mypy"} == set()
+    assert imported <= locked(checkout / "images" / "rebalance")
 
 
 def test_the_dockerfile_has_the_user_of_the_manifests(checkout):
