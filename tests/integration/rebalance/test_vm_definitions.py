@@ -121,10 +121,10 @@ def test_a_migration_is_what_it_was_made_as(vm_serf, namespace, create, refusal)
 
 
 def script(vm_serf, *arguments, **environment):
-    programs = Path(vm_serf.local.plan.programs["kubectl"]).parent
+    programs, config = Path(vm_serf.local.plan.programs["kubectl"]).parent, vm_serf.kubeconfig
     return subprocess.run(
         [CHECKOUT / "setup_vm_crd.sh", *arguments],
-        env={"PATH": f"{programs}:/usr/bin:/bin", "KUBECONFIG": str(vm_serf.kubeconfig), **environment},
+        env={"PATH": f"{programs}:/usr/bin:/bin", "HOME": str(config.parent), "KUBECONFIG": str(config), **environment},
         capture_output=True,
         text=True,
         check=False,
