@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serflab.emulation.names import NAMESPACES_PATH
+from serflab.kube.client import ApiError
+from serflab.lab.bare import bare_lab
 from serflab.lab.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from serflab.kube.client import ApiClient
+    from serflab.lab.plan import LabPlan, LabSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+_PATIENCE = 120.0
 _BINARIES = {
     "kube-apiserver": "kube-apiserver",
     "kube-controller-manager": "kube-controller-manager",
@@ -127,3 +136,27 @@ def lab(port_base: int = 30000) -> Iterator[Lab]:
     finally:
         made.down()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def bare_serfs(settings: LabSettings, names: Sequence[str]) -> Iterator[LabPlan]:
+    """Serfs of a topology whose clusters run, and nothing else; the state directory is the caller's to remove."""
+    with bare_lab(settings, names) as made:
+        for serf in made.serfs:
+            serf.start_cluster()
+        made.plan.inventory.save(settings.state_dir)
+        yield made.plan
+
+
+async def takes_pods(client: ApiClient, namespace: str) -> None:
+    """Wait for a namespace in which pods can be made: its default ServiceAccount comes a little later."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            await client.get(f"{NAMESPACES_PATH}/{namespace}/serviceaccounts/default")
+        except ApiError as error:
+            if error.status != 404 or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Self
 
 import requests
 
-from benchmarks.clusters import kwokctl
+from benchmarks.clusters import kwokctl, takes_pods
 from benchmarks.comparison import Aim, Comparison, compare
-from benchmarks.scored_cluster import node, start_pods
+from benchmarks.scored_cluster import NAMESPACE, node, start_pods
 from serflab.emulation.names import NODES_PATH
 from serflab.kube.bulk import run_bulk
 from serflab.kube.client import ApiClient
@@ -124,4 +124,5 @@ async def _fill(config: Path) -> None:
 
         nodes = [f"node-{number}" for number in range(NODES)]
         (await run_bulk(nodes, make_node, name=str)).raise_for_failures("create nodes")
+        await takes_pods(client, NAMESPACE)
         await start_pods(client, vms)

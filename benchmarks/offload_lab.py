@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from benchmarks.clusters import CHECKOUT
+from benchmarks.clusters import CHECKOUT, bare_serfs, takes_pods
 from serflab.emulation.names import NAMESPACES_PATH, NODES_PATH
 from serflab.emulation.objects import node_body
 from serflab.kube.bulk import run_bulk
-from serflab.kube.client import ApiClient, ApiError
+from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
-from serflab.lab.bare import bare_lab
 from serflab.lab.plan import LabPlan, LabSettings
 from serflab.lab.sockets import UnixConnection, is_healthy, offload_socket
 from serflab.offload.names import OFFLOADINGS, namespaced
@@ -120,21 +119,15 @@ def offload_lab() -> Iterator[OffloadLab]:
     topology = directory / "topology.yaml"
     topology.write_text(_TOPOLOGY, encoding="utf-8")
     try:
-        with _bare_serfs(directory / "lab", topology) as plan, _manager(plan) as manager:
+        with (
+            bare_serfs(LabSettings(CHECKOUT, directory / "lab", topology, _PORT_BASE), [CONSUMER, PROVIDER]) as plan,
+            _manager(plan) as manager,
+        ):
             made = OffloadLab(plan, manager)
             asyncio.run(_prepare(made))
             yield made
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _bare_serfs(state_dir: Path, topology: Path) -> Iterator[LabPlan]:
-    with bare_lab(LabSettings(CHECKOUT, state_dir, topology, _PORT_BASE), [CONSUMER, PROVIDER]) as lab:
-        for serf in lab.serfs:
-            serf.start_cluster()
-        lab.plan.inventory.save(state_dir)
-        yield lab.plan
 
 
 @contextlib.contextmanager
@@ -175,9 +168,9 @@ async def _prepare(made: OffloadLab) -> None:
             "spec": {"podOffloadingStrategy": "Local", "namespaceMappingStrategy": "DefaultName"},
         }
         await consumer.create(namespaced(OFFLOADINGS, NAMESPACE), offloading)
-        await _there(consumer, NAMESPACE)
-        await _there(provider, NAMESPACE)
-        await _there(provider, TWIN)
+        await takes_pods(consumer, NAMESPACE)
+        await takes_pods(provider, NAMESPACE)
+        await takes_pods(provider, TWIN)
 
 
 def _peer(made: OffloadLab) -> None:
@@ -188,20 +181,6 @@ def _peer(made: OffloadLab) -> None:
         return states == ["Established"]
 
     _await(established, f"{CONSUMER} is peered with {PROVIDER}")
-
-
-async def _there(client: ApiClient, namespace: str) -> None:
-    """Wait for a namespace in which pods can be made: its default ServiceAccount comes a little later."""
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            await client.get(f"{NAMESPACES_PATH}/{namespace}/serviceaccounts/default")
-        except ApiError as error:
-            if error.status != 404 or time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.2)
-        else:
-            return
 
 
 def _await(check: Callable[[], bool], what: str) -> None:
