@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from serflab.emulation.names import MANAGED_BY, MANAGER, pod_path
 from serflab.errors import SerflabError
-from serflab.kube.client import ApiError
+from serflab.kube.client import ApiError, with_query
 from serflab.rebalance.admission import WEBHOOK_PATH
 from serflab.rebalance.names import GROUP, POD_PREFIX
 
@@ -25,7 +24,9 @@ PATH: Final = "/launcher-eviction-validate"
 PROBE: Final = f"{POD_PREFIX}serflab-webhook-probe"
 """A pod that there is not; whoever asks for its eviction as a dry run wants to know whether the webhook is asked."""
 _TIMEOUT_SECONDS: Final = 5
-_POLL_SECONDS: Final = 0.1
+
+Change = Literal["renewed", "removed", "changed"]
+"""What has become of a configuration: renewed by the webhook itself, removed or changed by somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +76,50 @@ def configuration(address: Address, authority: bytes, namespace: str = "") -> di
     }
 
 
-async def install(client: ApiClient, body: dict[str, Any]) -> None:
-    """Have the API server ask the webhook from now on (it takes up the change within about a second)."""
-    await client.apply(WEBHOOK_PATH, body, manager=MANAGER, force=True)
+class Installed:
+    """The configuration in the API server, which anybody with the right may change or remove while the webhook runs."""
 
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._body: dict[str, Any] | None = None
+        self._version: tuple[str, int] | None = None
+        self._told = ""
 
-async def wait_in_force(client: ApiClient, namespace: str, asked: Callable[[], bool]) -> None:
-    """Return once the API server asks the webhook, which `asked` tells; no pod is touched."""
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": PROBE, "namespace": namespace}}
-    path = f"{pod_path(namespace, PROBE)}/eviction"
-    told = ""
-    while not asked():
+    async def renew(self, body: dict[str, Any]) -> Change | None:
+        """Let the API server have the configuration `body`; return what has become of the earlier one since, if it has.
+
+        It takes up a change within about a second. As long as nothing has changed, asking again writes nothing.
+        """
+        made = await self._client.apply(WEBHOOK_PATH, body, manager=MANAGER, force=True)
+        before, version = self._version, _version(made)
+        if version == before:
+            return None
+        # What others have added, such as conditions by which fewer evictions count, an apply would leave in place.
+        path = with_query(WEBHOOK_PATH, {"fieldManager": MANAGER})
+        made = await self._client.patch(path, {"webhooks": body["webhooks"]})
+        mine, self._body, self._version = self._body != body, body, _version(made)
+        if mine or before is None:
+            return "renewed"
+        return "removed" if version[0] != before[0] else "changed"
+
+    async def prove(self, namespace: str, asked: Callable[[], bool]) -> bool:
+        """Ask for an eviction of a pod that there is not; whether the API server has asked the webhook by then.
+
+        `asked` tells that. No pod is touched.
+        """
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": PROBE, "namespace": namespace}}
         try:
-            await client.create(path, body, params={"dryRun": "All"})
+            await self._client.create(f"{pod_path(namespace, PROBE)}/eviction", body, params={"dryRun": "All"})
         except ApiError as error:
             if error.status == 403:
                 hint = "it needs the right to create pods/eviction"
                 raise SerflabError("the webhook may not ask whether it is in force", hint=hint) from error
-            if error.status != 404 and error.text != told:
-                told = error.text
-                _log.warning("the API server does not reach the webhook yet: %s", told)
-        await asyncio.sleep(_POLL_SECONDS)
+            if error.status != 404 and error.text != self._told:
+                self._told = error.text
+                _log.warning("the API server does not reach the webhook yet: %s", error.text)
+        return asked()
+
+
+def _version(made: dict[str, Any]) -> tuple[str, int]:
+    """Return the object's uid and generation: another one for another object, or another content."""
+    return made["metadata"]["uid"], int(made["metadata"]["generation"])

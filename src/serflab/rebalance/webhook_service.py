@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from serflab.errors import SerflabError
 from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
 from serflab.rebalance.eviction import DEFAULT_STRATEGY
 from serflab.rebalance.eviction_webhook import RETRY, EvictionWebhook, application
 from serflab.rebalance.program import listening
 from serflab.rebalance.webhook_certificate import ServingCertificate
-from serflab.rebalance.webhook_configuration import Address, configuration, install, wait_in_force
+from serflab.rebalance.webhook_configuration import Address, Installed, configuration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,9 @@ _log = logging.getLogger(__name__)
 
 _API_TIMEOUT = 2.0
 _LOOK_SECONDS = 1.0
+_POLL_SECONDS = 0.1
+# So many times it looks often, then as seldom as when all is well.
+_QUICK_LOOKS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +81,32 @@ async def serve(options: WebhookOptions) -> None:
 async def _keep_configured(
     client: ApiClient, webhook: EvictionWebhook, certificate: ServingCertificate, options: WebhookOptions
 ) -> None:
-    """Install the configuration, say when it is in force, and install it again when the authority changes."""
-    namespace = "" if options.namespace == "all" else options.namespace
-    authority = b""
+    """Keep the configuration installed, whoever changes or removes it, and tell whether it is in force."""
+    installed, worked, told, in_vain = Installed(client), False, "", 0
     while True:
-        if certificate.authority != authority:
-            authority = certificate.authority
-            await install(client, configuration(options.address, authority, namespace))
-            webhook.asked = False
-            await wait_in_force(client, namespace or "default", lambda: webhook.asked)
-            webhook.in_force = True
-            _log.info("evictions of VMs' pods are judged at %s", options.address.url or options.address.service)
-        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            await _look(installed, webhook, certificate.authority, options)
+            if webhook.in_force:
+                worked, told = True, ""
+        except SerflabError as error:
+            # An API server that refuses from the start goes on doing so; one that has worked may be away for a while.
+            if not worked:
+                raise
+            if error.message != told:
+                told = error.message
+                _log.warning("whether the webhook is in force is not known: %s", told)
+        in_vain = 0 if webhook.in_force else in_vain + 1
+        await asyncio.sleep(_POLL_SECONDS if 0 < in_vain < _QUICK_LOOKS else _LOOK_SECONDS)
+
+
+async def _look(installed: Installed, webhook: EvictionWebhook, authority: bytes, options: WebhookOptions) -> None:
+    """Put the configuration back where it is missing or another, and prove it while it is not known to be in force."""
+    namespace = "" if options.namespace == "all" else options.namespace
+    change = await installed.renew(configuration(options.address, authority, namespace))
+    if change:
+        webhook.asked = webhook.in_force = False
+    if change in {"removed", "changed"}:
+        _log.warning("somebody has %s the configuration of the webhook: it is put back", change)
+    if not webhook.in_force and await installed.prove(namespace or "default", lambda: webhook.asked):
+        webhook.in_force = True
+        _log.info("evictions of VMs' pods are judged at %s", options.address.url or options.address.service)

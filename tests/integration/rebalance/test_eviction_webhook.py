@@ -266,6 +266,33 @@ def test_a_renewed_certificate_is_used_without_a_restart(api, make_vm, start, ce
     )
 
 
+@pytest.fixture
+def ready(certificates):
+    """Return a function that says whether the webhook is ready."""
+    url, authority = f"https://127.0.0.1:{PORT}/readyz", certificates / "ca.crt"
+    return lambda: requests.get(url, verify=authority, timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize("deed", ["removed", "changed"])
+def test_a_configuration_that_somebody_takes_away_is_put_back(api, make_vm, webhook, ready, deed):
+    pod = make_vm("vm-1")
+    told = f"somebody has {deed} the configuration of the webhook"
+    before = webhook.program.log().count(told)
+    assert ready()
+    if deed == "removed":
+        api.serf.kubectl("delete", "--raw", WEBHOOK_PATH)
+    else:
+        never = {"name": "never", "expression": "false"}
+        added = json.dumps([{"op": "add", "path": "/webhooks/0/matchConditions/-", "value": never}])
+        name = WEBHOOK_PATH.rpartition("/")[2]
+        api.serf.kubectl("patch", "validatingwebhookconfiguration", name, "--type=json", "-p", added)
+    eventually(lambda: webhook.program.log().count(told) > before)
+    eventually(ready)
+    assert "Eviction triggered evacuation" in api.evict(pod)[1]
+    # In force again it stays so, and writes nothing more.
+    assert webhook.program.log().count(told) == before + 1
+
+
 def test_a_port_that_is_taken_is_told(webhook, vm_serf, certificates, tmp_path):
     assert webhook.program.process.poll() is None
     arguments = (f"--kubeconfig={vm_serf.kubeconfig}", f"--port={PORT}", f"--certificates={certificates}")

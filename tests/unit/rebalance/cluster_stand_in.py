@@ -44,7 +44,7 @@ class ClusterStandIn:
             raise refusal(409, "AlreadyExists")
         made = copy.deepcopy(body)
         number = str(next(self._numbers))
-        made["metadata"] |= {"uid": f"uid-{number}", "resourceVersion": number}
+        made["metadata"] |= {"uid": f"uid-{number}", "resourceVersion": number, "generation": 1}
         made["metadata"].setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
         self.objects[whole] = made
         return copy.deepcopy(made)
@@ -63,10 +63,17 @@ class ClusterStandIn:
 
     async def patch(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:
         self._called("PATCH", path)
-        item = self._found(path.removesuffix("/status"))
+        item = self._found(path.partition("?")[0].removesuffix("/status"))
+        before = _content(item)
         _merge(item, copy.deepcopy(body))
         item["metadata"]["resourceVersion"] = str(next(self._numbers))
+        item["metadata"]["generation"] += _content(item) != before
         return copy.deepcopy(item)
+
+    async def apply(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if path not in self.objects:
+            return await self.create(path.rpartition("/")[0], body)
+        return await self.patch(path, body)
 
     async def delete(self, path: str, **_: Any) -> dict[str, Any]:
         self._called("DELETE", path)
@@ -80,6 +87,10 @@ class ClusterStandIn:
     def named(self, plural: str) -> list[dict[str, Any]]:
         """Return the objects of a kind."""
         return [item for path, item in self.objects.items() if f"/{plural}/" in path]
+
+
+def _content(item: dict[str, Any]) -> dict[str, Any]:
+    return copy.deepcopy({key: value for key, value in item.items() if key not in {"metadata", "status"}})
 
 
 def _merge(into: dict[str, Any], change: dict[str, Any]) -> None:
