@@ -15,6 +15,9 @@ from serflab.kube.credentials import load_credentials
 from serflab.rebalance.bodies import Capacity
 from serflab.rebalance.controller import Controller
 from serflab.rebalance.controller_settings import ControllerSettings
+from serflab.rebalance.eviction import DEFAULT_STRATEGY
+from serflab.rebalance.eviction import STRATEGIES as EVICTION_STRATEGIES
+from serflab.rebalance.eviction import Strategy as EvictionStrategy
 from serflab.rebalance.names import NODE_CORES, NODE_MEMORY_GIB
 from serflab.rebalance.pods import STRATEGIES, Strategy
 from serflab.traces.quantity import parse_memory
@@ -62,6 +65,13 @@ def _bandwidth(_context: click.Context, _parameter: click.Parameter, value: str)
 @click.option(
     "--exclude-source/--no-exclude-source", default=True, show_default=True, help="The target must be another node."
 )
+@click.option(
+    "--default-strategy",
+    type=click.Choice(EVICTION_STRATEGIES),
+    default=DEFAULT_STRATEGY,
+    show_default=True,
+    help="Of VMs without spec.evictionStrategy: the same as the webhook's.",
+)
 @click.option("--max-attempts", type=click.IntRange(1), default=3, show_default=True, help="Of an evacuation.")
 @click.option(
     "--pending-timeout",
@@ -88,6 +98,7 @@ def controller(  # noqa: PLR0913 - each is an option of the command line
     bandwidth: float,
     time_scale: float,
     strategy: Strategy,
+    default_strategy: EvictionStrategy,
     max_attempts: int,
     pending_timeout: float,
     node_cores: float,
@@ -104,6 +115,7 @@ def controller(  # noqa: PLR0913 - each is an option of the command line
         time_scale=time_scale,
         strategy=strategy,
         exclude_source=exclude_source,
+        default_strategy=default_strategy,
         max_attempts=max_attempts,
         pending_timeout=pending_timeout,
         capacity=Capacity(node_cores, node_memory),

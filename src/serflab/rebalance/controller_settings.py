@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from serflab.rebalance import eviction
 from serflab.rebalance.bodies import DEFAULT_CAPACITY, Capacity
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class ControllerSettings:
     time_scale: float = 1.0
     strategy: Strategy = "create-first"
     exclude_source: bool = True
+    default_strategy: eviction.Strategy = eviction.DEFAULT_STRATEGY
+    """What an eviction does with VMs without `spec.evictionStrategy`: what the webhook was told, too."""
     max_attempts: int = 3
     capacity: Capacity = DEFAULT_CAPACITY
     pending_timeout: float = 300.0

@@ -7,28 +7,29 @@ from typing import TYPE_CHECKING
 from serflab.kube.client import ApiError
 from serflab.rebalance.bodies import budget_body, budget_name
 from serflab.rebalance.controller_objects import UNDER_WAY, phase_of
-from serflab.rebalance.eviction import is_migratable
+from serflab.rebalance.eviction import is_migratable, strategy_of
 from serflab.rebalance.launchers import name_of, owner_uid
 from serflab.rebalance.names import budget_path
 
 if TYPE_CHECKING:
     from serflab.kube.watch import Key
     from serflab.rebalance.controller_objects import Objects
+    from serflab.rebalance.eviction import Strategy
     from serflab.rebalance.followed import Item
 
 
 def wanted(objects: Objects, vm: Item) -> int:
     """Return how many pods of a VM must not be evicted: two while it migrates, none where eviction just ends it."""
     spec = vm["spec"]
-    if not spec.get("running", True) or _ends(vm):
+    if not spec.get("running", True) or _ends(vm, objects.settings.default_strategy):
         return 0
     migration = objects.migration_of(vm)
     return 2 if migration is not None and phase_of(migration) in UNDER_WAY else 1
 
 
-def _ends(vm: Item) -> bool:
+def _ends(vm: Item, default: Strategy) -> bool:
     """Whether an eviction ends the VM, as the webhook sees it."""
-    strategy = vm["spec"].get("evictionStrategy")
+    strategy = strategy_of(vm, default)
     return strategy == "None" or (strategy == "LiveMigrateIfPossible" and not is_migratable(vm))
 
 

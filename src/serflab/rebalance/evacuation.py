@@ -8,7 +8,7 @@ from serflab.kube.client import ApiError
 from serflab.rebalance import launchers
 from serflab.rebalance.bodies import migration_body, suffix
 from serflab.rebalance.controller_objects import FINISHED, now, phase_of
-from serflab.rebalance.eviction import is_migratable
+from serflab.rebalance.eviction import is_migratable, strategy_of
 from serflab.rebalance.launchers import name_of, node_of
 from serflab.rebalance.names import EVACUATION, migration_path
 from serflab.rebalance.times import read, written
@@ -30,7 +30,7 @@ async def follow_evacuation(objects: Objects, vm: Item, pod: Item | None) -> flo
         await objects.patch_vm_status(vm, {"evacuationNodeName": None}, unless_changed=True)
         return None
     # Such a VM is somebody else's to move, or cannot be moved.
-    if vm["spec"].get("evictionStrategy") == "External" or not is_migratable(vm):
+    if strategy_of(vm, objects.settings.default_strategy) == "External" or not is_migratable(vm):
         return None
     return await _try(objects, vm, pod) if launchers.phase_of(pod) == "Running" else None
 

@@ -52,7 +52,7 @@ def vm_of_launcher(pod: Mapping[str, Any]) -> str:
 
 def judge(pod: Mapping[str, Any], vm: Mapping[str, Any], default: Strategy = DEFAULT_STRATEGY) -> Verdict:
     """Return what becomes of the eviction of a VM's pod; `default` is the strategy of VMs without one."""
-    strategy = vm["spec"].get("evictionStrategy") or default
+    strategy = strategy_of(vm, default)
     name, migratable = name_of(vm), is_migratable(vm)
     if strategy == "LiveMigrate" and not migratable:
         return denied(f"VMI {name} is configured with an eviction strategy but is not live-migratable")
@@ -65,6 +65,12 @@ def judge(pod: Mapping[str, Any], vm: Mapping[str, Any], default: Strategy = DEF
     if (status.get("nodeName") or "") != node_of(pod):
         return denied("Eviction request for target Pod")
     return Verdict(allowed=False, message=triggered, mark=node_of(pod))
+
+
+def strategy_of(vm: Mapping[str, Any], default: Strategy) -> Strategy:
+    """Return what an eviction of a VM does; `default` is the strategy of VMs without one."""
+    chosen: Strategy = vm["spec"].get("evictionStrategy") or default
+    return chosen
 
 
 def is_migratable(vm: Mapping[str, Any]) -> bool:

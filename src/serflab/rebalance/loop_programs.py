@@ -13,6 +13,7 @@ from serflab.lab.serf_plan import SerfPlan
 from serflab.lab.supervised_serf import SupervisedSerf
 from serflab.lab.supervisor import Program
 from serflab.rebalance.descheduler import Descheduler
+from serflab.rebalance.eviction import DEFAULT_STRATEGY
 from serflab.rebalance.loop_files import prometheus_command
 from serflab.rebalance.loop_settings import NAMESPACE, OWN_SERF
 
@@ -29,6 +30,8 @@ EXPORTER: Final = "exporter"
 DESCHEDULER: Final = "descheduler"
 PARTS: Final = (PROMETHEUS, WEBHOOK, CONTROLLER, EXPORTER, DESCHEDULER)
 """The programs of a loop, in the order in which they start."""
+# Webhook and controller have to see VMs without a strategy of their own alike.
+_EVICTIONS: Final = f"--default-strategy={DEFAULT_STRATEGY}"
 # Which network of pods its own serf has: the last, for those of a lab begin at the first.
 _INDEX: Final = 16383
 
@@ -70,9 +73,10 @@ class LoopPrograms:
                 f"--port={loop.ports.webhook}",
                 f"--url={loop.webhook}",
                 f"--certificates={loop.directory / 'webhook'}",
+                _EVICTIONS,
             )
         elif part == CONTROLLER:
-            options = (f"--time-scale={self.time_scale:.3f}",)
+            options = (f"--time-scale={self.time_scale:.3f}", _EVICTIONS)
         else:
             # Each VM is made on the node that the scenario names, which the exporter could not do.
             options = (

@@ -16,7 +16,7 @@ from serflab.kube.client import ONCE, ApiError, with_query
 from serflab.lab.supervisor import Supervisor
 from serflab.rebalance import in_cluster
 from serflab.rebalance.descheduler import EVICTIONS_IN_BACKGROUND
-from serflab.rebalance.eviction import DEFAULT_STRATEGY, is_migratable
+from serflab.rebalance.eviction import DEFAULT_STRATEGY, is_migratable, strategy_of
 from serflab.rebalance.launchers import SELECTOR, is_live, name_of, node_of, phase_of, vm_of
 from serflab.rebalance.loop_files import EXPORTER_JOB
 from serflab.rebalance.loop_programs import DESCHEDULER, full_name
@@ -188,7 +188,7 @@ def _can_be_tried(pod: Mapping[str, Any], vms: Mapping[str, Mapping[str, Any]]) 
     metadata, vm = pod["metadata"], vms.get(vm_of(pod))
     if vm is None or metadata["namespace"] != NAMESPACE or not is_migratable(vm):
         return False
-    if (vm["spec"].get("evictionStrategy") or DEFAULT_STRATEGY) != DEFAULT_STRATEGY:
+    if strategy_of(vm, DEFAULT_STRATEGY) != DEFAULT_STRATEGY:
         return False
     moves = MIGRATION_JOB in (metadata.get("labels") or {}) or EVICTION_IN_PROGRESS in (
         metadata.get("annotations") or {}

@@ -121,6 +121,11 @@ def test_each_program_is_a_group_of_its_own(tmp_path):
         f"{part}:{part}" for part in ("prometheus", "webhook", "controller", "exporter", "descheduler")
     ]
     assert "--time-scale=9.100" in own.command("controller")
+    strategies = [
+        [item for item in own.command(part) if item.startswith("--default-strategy")]
+        for part in ("webhook", "controller")
+    ]
+    assert strategies[0] == strategies[1] != []
     assert f"--scenario={CHECKOUT}/sample_scenarios.json:hot-node" in own.command("exporter")
     assert "--play-only" in own.command("exporter")
     assert "--feature-gates=EvictionsInBackground=true" in own.command("descheduler")

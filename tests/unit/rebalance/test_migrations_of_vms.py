@@ -139,3 +139,10 @@ async def test_vms_that_others_move_or_nobody_can_are_left_alone(objects, leavin
     vm["status"]["conditions"] = [{"type": "LiveMigratable", "status": migratable}]
     await follow_evacuation(objects, vm, pod)
     assert bool(list(objects.migrations)) == moves
+
+
+@pytest.mark.parametrize(("default", "moves"), [("External", False), ("LiveMigrate", True)])
+async def test_a_vm_without_a_strategy_has_that_of_the_webhook(objects, leaving, default, moves):
+    objects.settings = ControllerSettings(default_strategy=default)
+    await follow_evacuation(objects, *leaving)
+    assert bool(list(objects.migrations)) == moves
