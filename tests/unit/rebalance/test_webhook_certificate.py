@@ -84,11 +84,66 @@ async def test_files_of_somebody_else_are_taken_up_when_they_change(tmp_path, ke
     assert sorted(file.name for file in mounted.iterdir()) == ["ca.crt", "tls.crt", "tls.key"]
 
 
+@pytest.fixture
+def secret(tmp_path):
+    """Return a directory as a mounted Secret has it."""
+    issue_server(tmp_path / "made", ["localhost"], [])
+    mounted = tmp_path / "secret"
+    mounted.mkdir()
+    for ours, theirs in (("ca.crt", "ca.crt"), ("server.crt", "tls.crt"), ("server.key", "tls.key")):
+        shutil.copyfile(tmp_path / "made" / ours, mounted / theirs)
+    return mounted
+
+
 def test_files_that_are_no_certificate_are_told(tmp_path):
     for name in ("tls.crt", "tls.key", "ca.crt"):
         (tmp_path / name).write_text("nothing", encoding="utf-8")
     with pytest.raises(SerflabError, match=r"tls\.crt and .*tls\.key cannot be used"):
         ServingCertificate(tmp_path, ["localhost"], WEEK)
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "tls.key"])
+def test_a_file_of_somebody_else_that_is_missing_is_told(secret, name):
+    (secret / name).unlink()
+    with pytest.raises(SerflabError) as told:
+        ServingCertificate(secret, ["localhost"], WEEK)
+    assert told.value.message == f"{secret}: {name} missing"
+    assert told.value.hint.startswith("beside tls.crt belong")
+    assert told.value.exit_status == 1
+
+
+def test_an_authority_that_is_none_is_told(secret):
+    (secret / "ca.crt").write_text("nothing", encoding="utf-8")
+    with pytest.raises(SerflabError, match=r"ca\.crt cannot be used") as told:
+        ServingCertificate(secret, ["localhost"], WEEK)
+    assert "expected the certificate of the authority" in told.value.hint
+
+
+async def test_an_authority_that_is_missing_for_a_moment_ends_nothing(secret, kept, caplog):
+    certificate = ServingCertificate(secret, ["localhost"], WEEK)
+    before = certificate.authority
+    kept(certificate)
+    (secret / "ca.crt").rename(secret / "aside")
+    async with asyncio.timeout(10):
+        while "ca.crt missing" not in caplog.text:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert caplog.text.count("ca.crt missing") == 1, "said once, not at each look"
+    assert certificate.authority == before
+    (secret / "aside").rename(secret / "ca.crt")
+    assert await serial(certificate)
+
+
+def test_a_place_where_nothing_can_be_kept_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SerflabError) as told:
+        ServingCertificate(tmp_path / "file" / "pki", ["localhost"], WEEK)
+    assert f"{tmp_path}/file" in told.value.message
+    assert "--certificates" in told.value.hint
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "complete").touch()
+    with pytest.raises(SerflabError, match="No such file"):
+        ServingCertificate(tmp_path / "half", ["localhost"], WEEK)
 
 
 def test_the_configuration_asks_about_evictions_of_vms_only_and_refuses_without_an_answer():
