@@ -94,8 +94,8 @@ class Objects:
     # --- limits ---
 
     @contextmanager
-    def slot(self, migration: Item, node: str) -> Iterator[bool]:
-        """Whether a migration out of `node` may begin now; until the end of the `with` its slot is taken."""
+    def slot(self, migration: Item, node: str) -> Iterator[str]:
+        """Take a slot for a migration out of `node` until the end of the `with`, or yield why it has to wait."""
         key = migration["metadata"]["namespace"], migration["metadata"]["name"]
         nodes = {
             (item["metadata"]["namespace"], item["metadata"]["name"]): source_node(item)
@@ -103,13 +103,16 @@ class Objects:
             if phase_of(item) in UNDER_WAY
         } | self._starting
         sources = list(nodes.values())
-        free = len(sources) < self.settings.max_migrations and sources.count(node) < self.settings.max_outbound
-        if not free:
-            yield False
+        if len(sources) >= self.settings.max_migrations:
+            yield f"waits: {len(sources)} of {self.settings.max_migrations} migrations in the cluster are under way"
+            return
+        if sources.count(node) >= self.settings.max_outbound:
+            out = sources.count(node)
+            yield f"waits: {out} of {self.settings.max_outbound} migrations out of {node} are under way"
             return
         self._starting[key] = node
         try:
-            yield True
+            yield ""
         finally:
             del self._starting[key]
 

@@ -69,16 +69,17 @@ async def delete(objects: Objects, migration: Item) -> None:
 
 
 async def _begin(objects: Objects, vm: Item, migration: Item) -> float | None:
-    """Begin a migration when its VM runs and there is room for one more; until then it is Pending."""
+    """Begin a migration when its VM runs and there is room for one more; until then it is Pending, and says why."""
     if phase_of(migration) != "Pending":
         await objects.patch_migration(migration, _entered(migration, "Pending", {}))
         return None
     live = [pod for pod in objects.pods_of(vm) if is_live(pod)]
     source = current(live, (vm.get("status") or {}).get("podName") or "")
     if source is None or launchers.phase_of(source) != "Running":
+        await _wait(objects, migration, f"waits: VM {name_of(vm)} does not run")
         return None
-    with objects.slot(migration, node_of(source)) as free:
-        if free:
+    with objects.slot(migration, node_of(source)) as full:
+        if not full:
             state = {
                 "sourceNode": node_of(source),
                 "sourcePod": name_of(source),
@@ -87,7 +88,15 @@ async def _begin(objects: Objects, vm: Item, migration: Item) -> float | None:
             await objects.patch_migration(migration, _entered(migration, "Scheduling", state))
             objects.events.tell(vm, "Migrating", f"VM leaves node {node_of(source)} by {name_of(migration)}")
             objects.events.tell(source, "Migrating", f"VM leaves this pod by {name_of(migration)}")
+            return None
+    await _wait(objects, migration, full)
     return None
+
+
+async def _wait(objects: Objects, migration: Item, reason: str) -> None:
+    """Say why a migration waits, unless that is known."""
+    if migration["status"].get("message") != reason:
+        await objects.patch_migration(migration, {"message": reason})
 
 
 class _Move:
@@ -206,6 +215,8 @@ def _entered(migration: Item, phase: str, state: dict[str, Any]) -> dict[str, An
     change: dict[str, Any] = {"phase": phase}
     if state:
         change["migrationState"] = state
+    if "message" in (migration.get("status") or {}):
+        change["message"] = None  # it no longer waits
     if phase != phase_of(migration):
         before = (migration.get("status") or {}).get("phaseTransitionTimestamps") or []
         change["phaseTransitionTimestamps"] = [*before, {"phase": phase, "phaseTransitionTimestamp": written(now())}]

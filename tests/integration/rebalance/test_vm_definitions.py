@@ -117,7 +117,7 @@ def test_a_migration_is_what_it_was_made_as(vm_serf, namespace, create, refusal)
     create(migration)
     assert "a migration is what it was made as" in refusal(migration | {"spec": {"vmiName": "vm-2"}}, "replace")
     head = vm_serf.kubectl("-n", namespace, "get", "vmim").splitlines()[0]
-    assert head.split() == ["NAME", "PHASE", "VMI", "SOURCE", "TARGET", "STARTED", "ENDED", "AGE"]
+    assert head.split() == ["NAME", "PHASE", "VMI", "SOURCE", "TARGET", "STARTED", "ENDED", "AGE", "MESSAGE"]
 
 
 def script(vm_serf, *arguments, **environment):

@@ -79,6 +79,14 @@ def test_at_most_two_out_of_a_node_and_three_in_the_cluster(vms, vm_serf):
     eventually(lambda: len(vms.migrations("Running")) == 3 and len(vms.migrations("Pending")) == 3)
     sources = [item["status"]["migrationState"]["sourceNode"] for item in vms.migrations("Running")]
     assert sources.count("node-a") == 2
+    # Those that wait say for what, also in a table of kubectl.
+    reasons = {
+        "waits: 3 of 3 migrations in the cluster are under way",
+        "waits: 2 of 2 migrations out of node-a are under way",
+    }
+    eventually(lambda: {item["status"].get("message") for item in vms.migrations("Pending")} <= reasons)
+    assert vms.kubectl("get", "vmim").count(" are under way") == 3
+    assert not [item for item in vms.migrations("Running") if "message" in item["status"]]
     # The next begins when one of them is over.
     first = next(item for item in vms.migrations("Running"))
     vms.kubectl("delete", "vm", first["spec"]["vmiName"])

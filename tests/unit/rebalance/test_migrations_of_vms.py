@@ -33,10 +33,10 @@ def objects(cluster, woken):
     return Objects(cluster, ControllerSettings(), woken.append)
 
 
-async def migration(cluster, objects, name, phase, *, evacuates="", **state):
+async def migration(cluster, objects, name, phase, *, evacuates="", vm="vm-1", **state):
     """Make a migration as people do, without an owner, or for an evacuation."""
     metadata = {"name": name, "namespace": "default", "annotations": {EVACUATION: evacuates} if evacuates else {}}
-    body = {"metadata": metadata, "spec": {"vmiName": "vm-1"}}
+    body = {"metadata": metadata, "spec": {"vmiName": vm}}
     await cluster.create(migration_path("default"), body)
     made = await cluster.patch(
         f"{migration_path('default', name)}/status", {"status": {"phase": phase, "migrationState": state}}
@@ -146,3 +146,37 @@ async def test_a_vm_without_a_strategy_has_that_of_the_webhook(objects, leaving,
     objects.settings = ControllerSettings(default_strategy=default)
     await follow_evacuation(objects, *leaving)
     assert bool(list(objects.migrations)) == moves
+
+
+def waiting(objects):
+    (found,) = [item for item in objects.migrations if item["spec"]["vmiName"] == "vm-1"]
+    return phase_of(found), found["status"].get("message")
+
+
+@pytest.mark.usefixtures("leaving")
+async def test_a_migration_that_waits_says_for_what_until_it_begins(cluster, objects):
+    for number in range(2):
+        await migration(cluster, objects, f"out-{number}", "Running", vm=f"other-{number}", sourceNode="node-a")
+    await reconcile(objects, KEY)  # makes the migration
+    await reconcile(objects, KEY)
+    assert waiting(objects) == ("Pending", "waits: 2 of 2 migrations out of node-a are under way")
+    for number in range(3):
+        await migration(cluster, objects, f"off-{number}", "Running", vm=f"more-{number}", sourceNode=f"node-{number}")
+    await reconcile(objects, KEY)
+    assert waiting(objects) == ("Pending", "waits: 5 of 5 migrations in the cluster are under way")
+    cluster.calls.clear()
+    await reconcile(objects, KEY)
+    assert not [path for method, path in cluster.calls if method == "PATCH" and "/virtualmachineinstance" in path]
+    for item in list(objects.migrations):
+        if phase_of(item) == "Running":
+            await objects.patch_migration(item, {"phase": "Failed"})
+    await reconcile(objects, KEY)
+    assert waiting(objects) == ("Scheduling", None)
+
+
+async def test_a_migration_of_a_vm_that_does_not_run_says_so(cluster, objects, leaving):
+    _, pod = leaving
+    pod["status"] = {"phase": "Pending"}
+    await migration(cluster, objects, "mine", "Pending")
+    await reconcile(objects, KEY)
+    assert waiting(objects) == ("Pending", "waits: VM vm-1 does not run")
