@@ -50,7 +50,7 @@ class Objects:
         self.nodes = Followed(client, Collection(NODES_PATH, metadata_only=True), _itself, self._node_changed)
         self._on_change = on_change
         self._starting: dict[Key, str] = {}
-        self._under_way = 0
+        self._under_way: set[str] = set()
 
     @property
     def collections(self) -> tuple[Followed, ...]:
@@ -59,8 +59,8 @@ class Objects:
 
     def _migration_changed(self, key: Key) -> None:
         self._on_change(key)
-        under_way = sum(phase_of(item) in UNDER_WAY for item in self.migrations)
-        if under_way < self._under_way:  # ended, or deleted
+        under_way = {item["metadata"]["uid"] for item in self.migrations if phase_of(item) in UNDER_WAY}
+        if self._under_way - under_way:  # ended, or deleted, even if another has begun meanwhile
             for waiting in self.waiting_vms():
                 self._on_change(waiting)
         self._under_way = under_way

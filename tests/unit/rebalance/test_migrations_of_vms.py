@@ -8,6 +8,7 @@ import pytest
 from cluster_stand_in import ClusterStandIn
 
 from serflab.emulation.names import pods_of
+from serflab.kube.watch import Event, EventKind
 from serflab.rebalance.bodies import DEFAULT_CAPACITY, launcher_of, vm_body
 from serflab.rebalance.controller_objects import Objects, phase_of
 from serflab.rebalance.controller_settings import ControllerSettings
@@ -180,3 +181,24 @@ async def test_a_migration_of_a_vm_that_does_not_run_says_so(cluster, objects, l
     await migration(cluster, objects, "mine", "Pending")
     await reconcile(objects, KEY)
     assert waiting(objects) == ("Pending", "waits: VM vm-1 does not run")
+
+
+async def test_who_waits_is_woken_when_one_migration_ends_although_another_has_begun(cluster, objects, woken):
+    await migration(cluster, objects, "waits", "Pending")
+    ends = await migration(cluster, objects, "ends", "Running", vm="other-1")
+    tell(objects, ends)
+    woken.clear()
+    begins = await migration(cluster, objects, "begins", "Running", vm="other-2")
+    ended = await objects.patch_migration(ends, {"phase": "Succeeded"})
+    tell(objects, begins)
+    tell(objects, ended)
+    assert KEY in woken
+    woken.clear()
+    tell(objects, ended)
+    assert KEY not in woken
+
+
+def tell(objects, item):
+    """Let the watch tell of a migration."""
+    key = item["metadata"]["namespace"], item["metadata"]["name"]
+    objects.migrations._event(Event(EventKind.MODIFIED, 1, key, item))
