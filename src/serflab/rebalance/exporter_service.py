@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from serflab.errors import SerflabError
-from serflab.kube.bulk import run_bulk
 from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
 from serflab.rebalance.cluster_load import ClusterLoad
@@ -21,14 +20,15 @@ from serflab.rebalance.program import listening
 from serflab.rebalance.psi import DEFAULT_FORMULA
 from serflab.rebalance.scenario_check import load_scenario
 from serflab.rebalance.scenario_load import ScenarioLoad
-from serflab.rebalance.virtual_machines import list_vms, set_consumption
+from serflab.rebalance.series_player import SeriesPlayer
+from serflab.rebalance.virtual_machines import list_vms
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from serflab.kube.credentials import Credentials
     from serflab.rebalance.psi import PsiFormula
-    from serflab.rebalance.scenario import VM, Scenario
+    from serflab.rebalance.scenario import Scenario
 
 _log = logging.getLogger(__name__)
 
@@ -138,15 +138,16 @@ async def _keep_scenario(
     An exporter without a scenario of its own only plays `played`.
     """
     made_of: Scenario | None = played.scenario if exporter.scenario is None else None
-    shown: dict[str, tuple[float, float]] = {}
+    player = SeriesPlayer(client, namespace, lambda: {running.vm for running in exporter.picture.loads})
     while True:
         load = exporter.scenario or played
         if exporter.source is exporter.cluster:
             try:
                 if made_of is not load.scenario:
                     await _make_missing(client, writes, load.scenario, namespace)
-                    made_of, shown = load.scenario, {}
-                await _play(client, load.scenario, load.point(time.time()), namespace, shown)
+                    made_of = load.scenario
+                    player.forget()
+                await player.play(load.scenario, load.point(time.time()))
             except SerflabError as error:
                 _log.warning("the VMs of the scenario: %s; trying again", error)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -159,22 +160,3 @@ async def _make_missing(client: ApiClient, writes: Writes, scenario: Scenario, n
     if missing:
         _log.info("%d VMs of scenario %s are made in namespace %s", len(missing), scenario.name, namespace)
         await writes.create_vms(missing)
-
-
-async def _play(
-    client: ApiClient, scenario: Scenario, point: int, namespace: str, shown: dict[str, tuple[float, float]]
-) -> None:
-    """Let the VMs with a series use what this point says; `shown` is what each uses, and is kept up to date."""
-    due = [(vm, vm.load(point)) for vm in scenario.vms() if vm.series]
-    due = [(vm, load) for vm, load in due if shown.get(vm.id) != load]
-
-    async def show(item: tuple[VM, tuple[float, float]]) -> None:
-        vm, load = item
-        await set_consumption(client, namespace, vm.id, *load)
-        shown[vm.id] = load
-
-    result = await run_bulk(due, show, name=lambda item: item[0].id)
-    if result.failures:
-        first = result.failures[0]
-        count = len(result.failures)
-        _log.warning("%d VMs do not follow their series, such as %s: %s", count, first.name, first.error.message)
