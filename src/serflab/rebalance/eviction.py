@@ -64,6 +64,8 @@ def judge(pod: Mapping[str, Any], vm: Mapping[str, Any], default: Strategy = DEF
         return denied(f"Evacuation in progress: {triggered}")
     if (status.get("nodeName") or "") != node_of(pod):
         return denied("Eviction request for target Pod")
+    if not node_of(pod):
+        return ALLOWED  # nothing runs there yet that could migrate, and its VM gets another pod
     return Verdict(allowed=False, message=triggered, mark=node_of(pod))
 
 

@@ -42,6 +42,14 @@ def test_the_pod_elsewhere_than_the_vm_is_the_target_of_a_migration(node):
     assert judge(pod(), vm(nodeName=node)) == Verdict(allowed=False, message="Eviction request for target Pod")
 
 
+@pytest.mark.parametrize("node", ["", None])
+def test_a_pod_without_a_node_is_evicted_for_there_is_nothing_to_migrate(node):
+    """Refused in the words of an evacuation, it would be one that never comes: there is no node to leave."""
+    assert judge(pod(node), vm(nodeName=node)) == ALLOWED
+    assert judge(pod(node), vm(nodeName="node-b")).message == "Eviction request for target Pod"
+    assert not judge(pod(node), vm("LiveMigrate", "False", nodeName=node)).allowed
+
+
 def test_what_cannot_migrate_is_ended_only_where_its_strategy_says_so():
     refusal = "VMI vm-1 is configured with an eviction strategy but is not live-migratable"
     assert judge(pod(), vm("LiveMigrate", "False")) == Verdict(allowed=False, message=refusal)
