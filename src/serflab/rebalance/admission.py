@@ -13,6 +13,7 @@ import yaml
 from serflab.emulation.names import MANAGED_BY, MANAGER, pods_of
 from serflab.errors import SerflabError
 from serflab.kube.client import APPLY_PATCH, ApiError, with_query
+from serflab.rebalance import crds
 from serflab.rebalance.names import API_VERSION, GROUP, LAUNCHER, VM_KIND, vm_path
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ async def install(
 
     An API server takes up a policy about a second after it was made. A cluster without MutatingAdmissionPolicy goes
     without the default annotations. With `dry_run` the API server only checks them. Raises `SerflabError` when the
-    policies are not in force after `timeout` seconds.
+    policies are not in force after `timeout` seconds, and before anything is changed where the definitions are missing.
     """
+    await crds.expect(client)
     for body in policies():
         labelled = {**body, "metadata": {**body["metadata"], "labels": {MANAGED_BY: MANAGER}}}
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from serflab.errors import SerflabError
 from serflab.kube.client import ApiError, is_transient
 from serflab.kube.workqueue import WorkQueue
-from serflab.rebalance import disruption_budgets
+from serflab.rebalance import crds, disruption_budgets
 from serflab.rebalance.controller_objects import Objects, phase_of
 from serflab.rebalance.controller_vm import reconcile
 
@@ -125,8 +125,5 @@ def _is_passing(error: SerflabError) -> bool:
 
 def _explained(error: BaseException) -> SerflabError:
     if isinstance(error, ApiError) and error.status == 404:
-        return SerflabError(
-            "this cluster knows no VirtualMachines",
-            hint="install their definition: `serflab rebalance crd` or ./setup_vm_crd.sh",
-        )
+        return crds.unknown()
     return error if isinstance(error, SerflabError) else SerflabError(str(error))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from serflab.emulation.names import MANAGER
+from serflab.errors import SerflabError
 from serflab.kube import crds
 from serflab.kube.client import ApiError
+from serflab.rebalance.names import VM_PLURAL, VMS_PATH
 
 if TYPE_CHECKING:
     from serflab.kube.client import ApiClient
@@ -25,6 +27,24 @@ def text() -> str:
 def custom_resources() -> tuple[dict[str, Any], ...]:
     """Return the CustomResourceDefinitions, in the order of `crds.yaml`."""
     return tuple(yaml.safe_load_all(text()))
+
+
+def unknown() -> SerflabError:
+    """Return the error for a cluster that does not serve them."""
+    return SerflabError(
+        f"this cluster knows no {VM_PLURAL}",
+        hint="install their definition: `serflab rebalance crd` or ./setup_vm_crd.sh",
+    )
+
+
+async def expect(client: ApiClient) -> None:
+    """Raise `SerflabError` when the API server does not serve VirtualMachines."""
+    try:
+        await client.get(VMS_PATH, params={"limit": "1"})
+    except ApiError as error:
+        if error.status == 404:
+            raise unknown() from error
+        raise
 
 
 async def remove(client: ApiClient) -> None:

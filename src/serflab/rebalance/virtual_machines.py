@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from serflab.errors import SerflabError
 from serflab.kube.bulk import run_bulk
 from serflab.kube.client import ApiError
+from serflab.rebalance import crds
 from serflab.rebalance.bodies import ratio, vm_body
 from serflab.rebalance.launchers import name_of
-from serflab.rebalance.names import DELETION_ALLOWED, VM_CPU_CONSUMPTION, VM_MEMORY_CONSUMPTION, VM_PLURAL, vm_path
+from serflab.rebalance.names import DELETION_ALLOWED, VM_CPU_CONSUMPTION, VM_MEMORY_CONSUMPTION, vm_path
 from serflab.rebalance.session import Session
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
 
+    from serflab.errors import SerflabError
     from serflab.kube.client import ApiClient
     from serflab.rebalance.bodies import SimulatedVM
 
@@ -218,10 +219,7 @@ def _explained(error: ApiError) -> SerflabError:
     """Return an error that tells what to do when the API server does not know VirtualMachines at all."""
     if error.status != 404 or (error.body.get("details") or {}).get("kind") == "namespaces":
         return error
-    return SerflabError(
-        f"this cluster knows no {VM_PLURAL}",
-        hint="install their definition: `serflab rebalance crd` or ./setup_vm_crd.sh",
-    )
+    return crds.unknown()
 
 
 async def _expect_definition(client: ApiClient, namespace: str) -> None:

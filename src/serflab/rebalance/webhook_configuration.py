@@ -114,10 +114,21 @@ class Installed:
             if error.status == 403:
                 hint = "it needs the right to create pods/eviction"
                 raise SerflabError("the webhook may not ask whether it is in force", hint=hint) from error
-            if error.status != 404 and error.text != self._told:
-                self._told = error.text
-                _log.warning("the API server does not reach the webhook yet: %s", error.text)
+            if _is_of_namespace(error):
+                self._warn(f"there is no namespace {namespace}: the webhook waits until somebody makes it")
+            elif error.status != 404:
+                self._warn(f"the API server does not reach the webhook yet: {error.text}")
         return asked()
+
+    def _warn(self, message: str) -> None:
+        if message != self._told:
+            self._told = message
+            _log.warning(message)
+
+
+def _is_of_namespace(error: ApiError) -> bool:
+    """Whether it is the namespace that is missing, not only the pod."""
+    return error.status == 404 and (error.body.get("details") or {}).get("kind") == "namespaces"
 
 
 def _version(made: dict[str, Any]) -> tuple[str, int]:

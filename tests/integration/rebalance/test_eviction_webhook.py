@@ -293,6 +293,22 @@ def test_a_configuration_that_somebody_takes_away_is_put_back(api, make_vm, webh
     assert webhook.program.log().count(told) == before + 1
 
 
+def test_a_namespace_that_is_made_later_is_waited_for(webhook, vm_serf, tmp_path, start, certificates):
+    """Of a webhook of its own: the shared one ends meanwhile, for there is one configuration."""
+    assert webhook.program.stop() == 0
+    arguments = (f"--kubeconfig={vm_serf.kubeconfig}", f"--port={PORT}", f"--certificates={certificates}")
+    try:
+        with running(tmp_path / "log", "webhook", *arguments, "--namespace=later") as program:
+            eventually(lambda: "there is no namespace later" in program.log())
+            assert IN_FORCE not in program.log()
+            vm_serf.kubectl("create", "namespace", "later")
+            eventually(lambda: IN_FORCE in program.log())
+            assert program.stop() == 0
+    finally:
+        vm_serf.kubectl("delete", "namespace", "later", "--ignore-not-found", "--wait=false")
+        webhook.program = start()
+
+
 def test_a_port_that_is_taken_is_told(webhook, vm_serf, certificates, tmp_path):
     assert webhook.program.process.poll() is None
     arguments = (f"--kubeconfig={vm_serf.kubeconfig}", f"--port={PORT}", f"--certificates={certificates}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from cluster_stand_in import ClusterStandIn
 
+from serflab.errors import SerflabError
 from serflab.kube.client import ApiError
 from serflab.rebalance import admission, names
 
@@ -58,3 +60,12 @@ async def test_a_kind_that_what_mutates_does_not_know_yet_is_waited_for():
 async def test_a_server_that_is_unavailable_for_another_reason_is_told():
     with pytest.raises(ApiError, match="etcd"):
         await admission.in_force(Refusing(ApiError(503, "ServiceUnavailable", "etcd does not answer")))
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_without_the_definitions_of_vms_nothing_is_changed_and_it_is_told_what_to_do(dry_run):
+    empty = ClusterStandIn()
+    with pytest.raises(SerflabError, match="knows no virtualmachines") as told:
+        await admission.install(empty, dry_run=dry_run)
+    assert "serflab rebalance crd" in told.value.hint
+    assert {method for method, _ in empty.calls} == {"GET"}

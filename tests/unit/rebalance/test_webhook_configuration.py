@@ -11,6 +11,7 @@ import pytest
 from cluster_stand_in import ClusterStandIn, refusal
 
 from serflab.errors import SerflabError
+from serflab.kube.client import ApiError
 from serflab.rebalance import webhook_service
 from serflab.rebalance.admission import WEBHOOK_PATH
 from serflab.rebalance.eviction_webhook import EvictionWebhook
@@ -125,3 +126,15 @@ async def test_what_is_refused_from_the_start_ends_it(cluster, keep):
     cluster.failing = lambda _method, _path: refusal(403, "Forbidden")
     with pytest.raises(SerflabError, match="Forbidden"):
         await keep()
+
+
+async def test_a_namespace_that_is_not_there_is_told_and_waited_for(cluster, keep, caplog):
+    details = {"details": {"kind": "namespaces", "name": "default"}}
+    missing = ApiError(404, "NotFound", 'namespaces "default" not found', details)
+    cluster.failing = lambda _method, path: missing if path.endswith("/eviction") else None
+    keep()
+    await until(lambda: len(cluster.calls) > 8)
+    assert caplog.text.count("there is no namespace default") == 1
+    assert not cluster.webhook.in_force
+    cluster.failing = lambda _method, _path: None
+    await until(lambda: cluster.webhook.in_force)
