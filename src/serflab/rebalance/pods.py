@@ -36,7 +36,7 @@ from serflab.rebalance.launchers import (
     vm_of,
 )
 from serflab.rebalance.migration_wait import migrated
-from serflab.rebalance.names import migration_path, vm_path
+from serflab.rebalance.names import DOMAIN, migration_path, vm_path
 from serflab.rebalance.session import Session
 from serflab.rebalance.virtual_machines import create_vm, delete_vm, get_vm
 from serflab.rebalance.vm_status import status_of
@@ -102,11 +102,19 @@ class PodManager:
         >>> name.startswith("virt-launcher-vm-1-"), pods.create_pod(vm) == name, pods.delete_pod("vm-1")
         (True, True, True)
         """
-        return self._session.run(lambda client: self._create(client, vm, _on(node_name)))
+
+        async def create(client: ApiClient) -> str:
+            return await self._create(client, vm, _on(node_name), await self._pods_of(client, vm.id))
+
+        return self._session.run(create)
 
     def delete_pod(self, vm_id: str) -> bool:
         """Delete the pod of a VM, and its VirtualMachine where there are any; say whether there was something."""
-        return self._session.run(lambda client: self._delete(client, vm_id))
+
+        async def remove(client: ApiClient) -> bool:
+            return await self._delete(client, vm_id, await self._pods_of(client, vm_id))
+
+        return self._session.run(remove)
 
     def migrate_vm_pod(self, vm: SimulatedVM, from_node: str, to_node: str | None = None) -> str:
         """Move a VM away from a node and return the name of its new pod, which runs by then.
@@ -122,7 +130,7 @@ class PodManager:
         """Return the node that the scheduler has given to the pod of a VM, None while it has none."""
 
         async def ask(client: ApiClient) -> str | None:
-            pod = current((await self._pods(client)).get(vm_id, ()))
+            pod = current(await self._pods_of(client, vm_id))
             return (node_of(pod) or None) if pod else None
 
         return self._session.run(ask)
@@ -156,10 +164,17 @@ class PodManager:
                 found.setdefault(vm_of(pod), []).append(pod)
         return found
 
-    async def _create(self, client: ApiClient, vm: SimulatedVM, placement: Placement) -> str:
+    async def _pods_of(self, client: ApiClient, vm_id: str) -> list[Pod]:
+        """Return the live pods of one VM."""
+        selector = f"{SELECTOR},{DOMAIN}={vm_id}"
+        found = (await client.list(pods_of(self.namespace), params={"labelSelector": selector}))["items"]
+        return [pod for pod in found if is_live(pod)]
+
+    async def _create(self, client: ApiClient, vm: SimulatedVM, placement: Placement, pods: Iterable[Pod]) -> str:
+        """Make the pod of a VM that has these, unless it has one."""
         # First the VirtualMachine, which its pod belongs to.
         owner = await create_vm(client, vm, self.namespace) if self._with_vms else None
-        there = current((await self._pods(client)).get(vm.id, ()))
+        there = current(pods)
         if there:
             return name_of(there)
         if owner is None:
@@ -168,22 +183,24 @@ class PodManager:
             # The very pod that a controller would make, so that the two never make one each.
             first = pod_name(vm.id, owner["metadata"]["uid"], "")
             body = launcher_of(owner, first, self.capacity, placement)
+        made: Pod | None
         try:
-            await client.create(pods_of(self.namespace), body)
+            made = await client.create(pods_of(self.namespace), body)
         except ApiError as error:
             if error.status != 409:
                 raise
+            made = await self._pod(client, name_of(body))
         if owner is not None:
-            await self._tell(client, vm.id)
+            await self._tell(client, vm.id, [made] if made and is_live(made) else [])
         return name_of(body)
 
     def _body(self, vm: SimulatedVM, placement: Placement) -> dict[str, Any]:
         launcher = Launcher(self.namespace, vm.id, consumption_of(vm), requests_of(vm), self.capacity)
         return launcher.body(pod_name(vm.id, secrets.token_hex(8)), placement)
 
-    async def _delete(self, client: ApiClient, vm_id: str) -> bool:
+    async def _delete(self, client: ApiClient, vm_id: str, pods: Iterable[Pod]) -> bool:
         was_there = await delete_vm(client, self.namespace, vm_id) if self._with_vms else False
-        for pod in (await self._pods(client)).get(vm_id, ()):
+        for pod in pods:
             await delete(client, pod)
             was_there = True
         return was_there
@@ -191,7 +208,7 @@ class PodManager:
     # --- migration ---
 
     async def _migrate(self, client: ApiClient, vm: SimulatedVM, from_node: str, to_node: str | None) -> str:
-        source = current((await self._pods(client)).get(vm.id, ()))
+        source = current(await self._pods_of(client, vm.id))
         if source is None:
             raise SerflabError(f"VM {vm.id} has no pod in namespace {self.namespace}", hint="make one with create_pod")
         if node_of(source) != from_node:
@@ -224,7 +241,7 @@ class PodManager:
 
     async def _put_back(self, client: ApiClient, vm: SimulatedVM, source: Pod) -> None:
         """Let a VM whose move has failed have one pod: the old one, else one that runs, else a fresh one."""
-        live = (await self._pods(client)).get(vm.id, [])
+        live = await self._pods_of(client, vm.id)
         old = [pod for pod in live if name_of(pod) == name_of(source)]
         kept = next(iter(old or [pod for pod in live if phase_of(pod) == "Running"]), None)
         for pod in live:
@@ -278,17 +295,18 @@ class PodManager:
                 if hasattr(vm, field):
                     setattr(vm, field, value)
         if self._with_vms:
-            result = await run_bulk([vm.id for vm in vms], lambda name: self._tell(client, name), name=str)
+            names = [vm.id for vm in vms]
+            result = await run_bulk(names, lambda name: self._tell(client, name, pods.get(name, ())), name=str)
             result.raise_for_failures("update the status of VirtualMachines")
         return nodes
 
-    async def _tell(self, client: ApiClient, name: str) -> None:
-        """Bring the status of a VirtualMachine into line with its pod."""
+    async def _tell(self, client: ApiClient, name: str, pods: Iterable[Pod]) -> None:
+        """Bring the status of a VirtualMachine into line with its pods."""
         vm = await get_vm(client, self.namespace, name)
         if vm is None:
             return
         named = (vm.get("status") or {}).get("podName") or ""
-        status = status_of(vm, current((await self._pods(client)).get(name, ()), named))
+        status = status_of(vm, current(pods, named))
         if status != vm.get("status"):
             await client.patch(f"{vm_path(self.namespace, name)}/status", {"status": status})
 
@@ -302,11 +320,18 @@ class PodManager:
         changed = [(pod, wanted[name]) for name, found in pods.items() if name in wanted for pod in found]
         changed = [(pod, vm) for pod, vm in changed if not self._shows(pod, vm)]
         surplus = [name for name in pods if name not in wanted]
-        result = await run_bulk(missing, lambda vm: self._create(client, vm, ANYWHERE), name=lambda vm: vm.id)
+
+        async def create(vm: SimulatedVM) -> None:
+            await self._create(client, vm, ANYWHERE, pods.get(vm.id, ()))
+
+        async def remove(name: str) -> None:
+            await self._delete(client, name, pods[name])
+
+        result = await run_bulk(missing, create, name=lambda vm: vm.id)
         result.raise_for_failures("create the pods of VMs")
         shown = await run_bulk(changed, lambda item: self._show(client, *item), name=lambda item: item[1].id)
         shown.raise_for_failures("update the pods of VMs")
-        gone = await run_bulk(surplus, lambda name: self._delete(client, name), name=str)
+        gone = await run_bulk(surplus, remove, name=str)
         gone.raise_for_failures("delete the pods of VMs")
         return SyncResult(tuple(created), tuple(vm.id for _, vm in changed), tuple(surplus))
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from cluster_stand_in import ClusterStandIn, refusal
 
-from serflab.emulation.names import pod_path
+from serflab.emulation.names import pod_path, pods_of
 from serflab.errors import SerflabError
 from serflab.rebalance import migration_wait
 from serflab.rebalance import pods as pods_module
@@ -187,3 +187,27 @@ async def test_a_migration_that_somebody_deletes_is_told_of(cluster, manager):
     await cluster.delete(migration_path("default", name))
     with pytest.raises(SerflabError, match="was deleted"):
         await waiting
+
+
+@pytest.mark.parametrize("with_vms", [False, True])
+async def test_pods_are_listed_once_for_all_vms(cluster, manager, with_vms):
+    """A list for each VM would be of all pods each time."""
+    pods = manager(create_vm_crs=with_vms)
+    vms = [SimpleNamespace(id=f"vm-{number}", cpu_consumption=0.1, memory_consumption=0.1) for number in range(5)]
+
+    def lists():
+        count = cluster.calls.count(("LIST", pods_of("default")))
+        cluster.calls.clear()
+        return count
+
+    assert len((await pods.sync_pods_with_vms(vms)).created) == len(running(cluster)) == 5
+    assert lists() == 1
+    for name in running(cluster):
+        await runs(cluster, name)
+    assert len(await pods.update_vm_node_assignments(vms)) == 5
+    assert lists() == 1
+    if with_vms:
+        told = [vm["status"]["podName"] for vm in cluster.named("virtualmachines")]
+        assert sorted(told) == sorted(running(cluster))
+    assert len((await pods.sync_pods_with_vms([])).deleted) == 5
+    assert (running(cluster), cluster.named("virtualmachines"), lists()) == ([], [], 1)
