@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from serflab.kube.client import ApiClient
+    from serflab.kube.watch import Key
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ class ClusterLoad:
         self._client = client
         self._stale_after = stale_after
         self._on_change = on_change
-        self._unreadable: set[str] = set()
+        self._unreadable: set[Key] = set()
+        self._sizes: dict[Key, NodeSize] = {}
         self._pods_of = Collection(pods_of(namespace) if namespace else PODS_PATH, label_selector=PODS)
         self._nodes_of = Collection(NODES_PATH, label_selector=NODES)
         self._pods = WatchCache(client, self._pods_of, self._load, on_event=self._pod_changed)
@@ -109,17 +111,18 @@ class ClusterLoad:
     def _load(self, pod: dict[str, Any]) -> VMLoad | None:
         metadata = pod["metadata"]
         name, node = metadata["name"], pod["spec"].get("nodeName")
+        key = metadata["namespace"], name
         ended = (pod.get("status") or {}).get("phase") in _ENDED or "deletionTimestamp" in metadata
         if not node or ended:
-            self._unreadable.discard(name)
+            self._unreadable.discard(key)
             return None
         annotations = metadata.get("annotations") or {}
         try:
             cpu, memory = (_ratio(annotations, key) for key in (CPU_CONSUMPTION, MEMORY_CONSUMPTION))
-            self._unreadable.discard(name)
+            self._unreadable.discard(key)
         except ValueError as error:
-            if name not in self._unreadable:
-                self._unreadable.add(name)
+            if key not in self._unreadable:
+                self._unreadable.add(key)
                 _log.warning("pod %s/%s counts as a VM without load: %s", metadata["namespace"], name, error)
             cpu = memory = 0.0
         vm = annotations.get(DOMAIN) or (metadata.get("labels") or {}).get(DOMAIN) or name
@@ -127,14 +130,20 @@ class ClusterLoad:
 
     def _pod_changed(self, event: Event[VMLoad]) -> None:
         if event.kind is EventKind.DELETED:
-            self._unreadable.discard(event.key[1])
+            self._unreadable.discard(event.key)
         if event.kind is not EventKind.BOOKMARK:
             self._on_change()
 
     def _node_changed(self, event: Event[NodeSize]) -> None:
-        # KWOK's heartbeats change nothing that is shown here.
-        if event.kind not in {EventKind.BOOKMARK, EventKind.MODIFIED}:
-            self._on_change()
+        if event.kind is EventKind.LISTED:
+            self._sizes = dict(self._nodes.objects)
+        elif event.kind is EventKind.BOOKMARK or self._sizes.get(event.key) == event.value:
+            return  # KWOK's heartbeats change nothing that is shown here
+        elif event.value is None:
+            del self._sizes[event.key]
+        else:
+            self._sizes[event.key] = event.value
+        self._on_change()
 
 
 def node_size(node: dict[str, Any]) -> NodeSize:
