@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-import signal
-from typing import Final
-
 import click
 
 from serflab.kube.client import ApiClient
@@ -20,9 +14,8 @@ from serflab.rebalance.eviction import STRATEGIES as EVICTION_STRATEGIES
 from serflab.rebalance.eviction import Strategy as EvictionStrategy
 from serflab.rebalance.names import NODE_CORES, NODE_MEMORY_GIB
 from serflab.rebalance.pods import STRATEGIES, Strategy
+from serflab.rebalance.program import run_until_stopped
 from serflab.traces.quantity import parse_memory
-
-_LOG: Final = "%(asctime)s %(levelname)-7s %(message)s"
 
 
 def _bandwidth(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
@@ -106,7 +99,6 @@ def controller(  # noqa: PLR0913 - each is an option of the command line
     exclude_source: bool,
 ) -> None:
     """Run the VM controller until SIGTERM: pods for VMs, and migrations for those that have to leave their node."""
-    logging.basicConfig(level=logging.INFO, format=_LOG, force=True)
     settings = ControllerSettings(
         namespace="" if namespace == "all" else namespace,
         max_migrations=max_migrations,
@@ -120,20 +112,9 @@ def controller(  # noqa: PLR0913 - each is an option of the command line
         pending_timeout=pending_timeout,
         capacity=Capacity(node_cores, node_memory),
     )
-    asyncio.run(_run(kubeconfig, settings))
+    run_until_stopped(_run(kubeconfig, settings))
 
 
 async def _run(kubeconfig: str | None, settings: ControllerSettings) -> None:
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with ApiClient(load_credentials(kubeconfig)) as client:
-        work = asyncio.create_task(Controller(client, settings).run())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if stop.is_set():
-            work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
-    logging.getLogger(__name__).info("stopped")
+        await Controller(client, settings).run()

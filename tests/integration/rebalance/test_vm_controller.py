@@ -36,6 +36,8 @@ def test_a_vm_gets_a_pod_a_status_a_budget_and_events(vms):
     assert eventually(lambda: vms.get("pdb")[0].get("status", {}).get("currentHealthy"))
     eventually(lambda: vms.events("VirtualMachine", "vm-1") >= {"SuccessfulCreate", "Started"})
     assert vms.stop() == 0
+    # As all programs of the loop tell it, so that their logs can be laid side by side.
+    assert vms.log.read_text(encoding="utf-8").endswith("Z INFO stopped\n")
 
 
 def test_what_a_vm_uses_shows_on_the_same_pod(vms):
