@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from unheard import Silent
 
 from bare_serfs import CHECKOUT, port_block
 from serflab.lab.inventory import STATE_ENV
@@ -27,7 +28,6 @@ from serflab.rebalance.preflight import Preflight
 from serflab.rebalance.proof import Proof, Watcher, running_vms, under_way
 from serflab.rebalance.questions import api
 from serflab.rebalance.virtual_machines import list_vms
-from unheard import Silent
 
 
 def await_true(condition, what, seconds=120):

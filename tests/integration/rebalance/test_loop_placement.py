@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from unheard import Silent
 
 from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
 from serflab.rebalance.placement import clear, make_nodes, place, remove_nodes, unwanted_nodes
 from serflab.rebalance.scenario import VM, Node, Scenario
-from unheard import Silent
 
 NODES = [
     Node("node-a", vms=[VM("vm-1", 0.05, 0.05)]),
