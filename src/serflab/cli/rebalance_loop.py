@@ -36,7 +36,7 @@ from serflab.rebalance.loop_settings import (
     load_loop,
     loop_directory,
 )
-from serflab.rebalance.loop_status import LoopStatus, loop_status
+from serflab.rebalance.loop_status import GO_ON, LoopStatus, loop_status
 from serflab.rebalance.placement import nodes_for
 from serflab.rebalance.scenario_check import SAMPLES, load_scenario
 
@@ -142,7 +142,7 @@ def _asked(serf: str | None, given: dict[str, object]) -> Loop:
             given = {"nodes": 0, **given}
         if given.get("port_base", before.port_base) != before.port_base:
             raise SerflabError(
-                f"the loop is up with its ports from {before.port_base} on", hint="`serflab rebalance down` first"
+                f"the loop has its ports from {before.port_base} on", hint="`serflab rebalance down` first"
             )
         return before.changed(**given)
     return _new(serf or "", directory, given)
@@ -237,6 +237,9 @@ def status(output: str) -> None:
 
 
 def _show(now: LoopStatus) -> None:
+    if now.stopped:
+        click.echo(f"{now.stopped}\n  hint: {GO_ON}", err=True)
+        return
     rows = [(program.name, program.state, str(program.pid or "-"), program.problem) for program in now.programs]
     print_table(("PROGRAM", "STATE", "PID", ""), rows)
     own = " (its own)" if now.serf == OWN_SERF else ""

@@ -59,7 +59,7 @@ class LoopRuntime:
     def __init__(
         self, loop: Loop, scenario: Scenario, nodes: Sequence[Node], programs: Mapping[str, Path], progress: Progress
     ) -> None:
-        self._loop = loop
+        self._loop = loop.changed(failed="")
         self._scenario = scenario
         self._nodes = nodes
         self._progress = progress
@@ -75,7 +75,7 @@ class LoopRuntime:
         """Start what is missing, put the VMs on their nodes, and start the descheduler when all is ready for it.
 
         Returns the loop as it is kept. Raises `SerflabError` after stopping what it had started; what is made in a serf
-        of the lab stays until `down`.
+        of the lab stays until `down`, and so do the logs of a loop that did not come up, with the reason.
         """
         was_running = self._supervisor.is_running()
         try:
@@ -94,9 +94,11 @@ class LoopRuntime:
                 time.sleep(self._loop.times.window + 2 * self._loop.times.scrape)
             self._await_preflight()
             self._start_descheduler()
-        except BaseException:
+        except BaseException as error:
             self._watchman.cancelled.set()
             self._undo(was_running=was_running)
+            if not was_running and (self._loop.directory / FILE_NAME).exists():
+                self._keep(failed=_reason(error))
             raise
         return self._loop
 
@@ -217,6 +219,13 @@ class LoopRuntime:
             return
         self._supervisor.shut_down()
         end(lab_processes(self._loop.directory), patience=3)
+
+
+def _reason(error: BaseException) -> str:
+    """Return why an `up` ended, for those who ask for the loop later."""
+    if isinstance(error, SerflabError):
+        return error.message
+    return "it was interrupted" if isinstance(error, KeyboardInterrupt) else f"it ended by {error!r}"
 
 
 def switch(loop: Loop) -> Loop:

@@ -95,7 +95,8 @@ class Loop:
     serf's, `scenario` as `load_scenario` takes it. `nodes` is how many were asked for, 0 for those of the scenario;
     `placed` is the digest of the scenario whose VMs were placed last, empty while they are. `threshold` and
     `target_threshold` are points around the average score, `since` is when the descheduler was started with them
-    (seconds since the epoch). `prometheus` is the URL of the Prometheus, `central` tells that it is the lab's.
+    (seconds since the epoch). `prometheus` is the URL of the Prometheus, `central` tells that it is the lab's. `failed`
+    says why the last `up` brought nothing up, empty when it did.
     """
 
     checkout: Path
@@ -114,6 +115,7 @@ class Loop:
     central: bool = False
     since: float = 0.0
     placed: str = ""
+    failed: str = ""
 
     @property
     def ports(self) -> LoopPorts:

@@ -11,7 +11,7 @@ from serflab.errors import SerflabError
 from serflab.lab.supervisor import Supervisor
 from serflab.rebalance.cycles import OVER, UNDER
 from serflab.rebalance.explain import ended_cycles
-from serflab.rebalance.loop_programs import PARTS, PROMETHEUS, full_name
+from serflab.rebalance.loop_programs import DESCHEDULER, PARTS, PROMETHEUS, full_name
 from serflab.rebalance.loop_settings import NAMESPACE, OWN_SERF
 from serflab.rebalance.names import migration_path
 from serflab.rebalance.nodes_now import nodes_now
@@ -21,11 +21,15 @@ from serflab.rebalance.questions import api
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from serflab.lab.supervisor import ProgramState
     from serflab.rebalance.cycles import Cycle
     from serflab.rebalance.loop_settings import Loop
     from serflab.rebalance.nodes_now import NodeRow
 
+GO_ON: Final = "`serflab rebalance up` tries again, `serflab rebalance down` removes what is left"
+"""What to do with a loop that is not up."""
 _MOVES_SHOWN: Final = 8
+_KEEPS_ENDING: Final = frozenset({"BACKOFF", "FATAL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,10 @@ class CycleStatus:
 
 @dataclass(frozen=True, slots=True)
 class LoopStatus:
-    """How a loop is; `problems` are those that preflight finds."""
+    """How a loop is; `problems` are those that preflight finds.
+
+    `stopped` says why no program of it runs, empty when there are some.
+    """
 
     serf: str
     algorithm: str
@@ -66,11 +73,13 @@ class LoopStatus:
     programs: list[ProgramStatus]
     problems: list[dict[str, str]]
     cycle: CycleStatus | None
+    stopped: str = ""
 
     @property
     def healthy(self) -> bool:
         """Whether all programs run and nothing is in the descheduler's way."""
-        return all(program.state == "RUNNING" for program in self.programs) and not self.problems
+        running = all(program.state == "RUNNING" for program in self.programs)
+        return running and not self.problems and not self.stopped
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -79,6 +88,7 @@ class LoopStatus:
 
 def loop_status(loop: Loop) -> LoopStatus:
     """Return how the loop is now."""
+    states = _states(loop)
     return LoopStatus(
         loop.serf or OWN_SERF,
         loop.algorithm,
@@ -87,25 +97,47 @@ def loop_status(loop: Loop) -> LoopStatus:
         loop.target_threshold,
         loop.exporter,
         loop.prometheus,
-        _programs(loop),
+        _programs(states) if states is not None else [ProgramStatus(part, "STOPPED", 0, 0) for part in _parts(loop)],
         [asdict(problem) for problem in Preflight(loop).problems()],
         _last_cycle(loop),
+        _stopped(loop) if states is None else "",
     )
 
 
-def _programs(loop: Loop) -> list[ProgramStatus]:
+def _programs(states: Mapping[str, ProgramState]) -> list[ProgramStatus]:
+    return [
+        ProgramStatus(name.partition(":")[2], state.state, state.pid, state.started, state.problem)
+        for name, state in states.items()
+    ]
+
+
+def awaited(loop: Loop) -> str:
+    """Return in one line what has to run before the loop does its work; empty when all of its programs run."""
+    states = _states(loop)
+    if states is None:
+        return _stopped(loop)
+    missing = {name.partition(":")[2]: state.state for name, state in states.items() if state.state != "RUNNING"}
+    if ending := [name for name, state in missing.items() if state in _KEEPS_ENDING]:
+        return f"{', '.join(ending)}: started again and again; its log is in {loop.logs}"
+    if list(missing) == [DESCHEDULER]:
+        return "the loop comes up: the descheduler starts once every node has a score"
+    return f"the loop comes up, still to start: {', '.join(missing)}" if missing else ""
+
+
+def _states(loop: Loop) -> dict[str, ProgramState] | None:
+    """Return the state of each program by its full name, in the order in which they start; None when none runs."""
     try:
         states = Supervisor(loop.directory).states()
-    except SerflabError as error:
-        return [ProgramStatus(part, "STOPPED", 0, 0, error.message) for part in _parts(loop)]
-    parts = {full_name(part) for part in _parts(loop)}
-    names = [name for name in states if name.startswith(f"{OWN_SERF}:")] + [name for name in states if name in parts]
-    return [
-        ProgramStatus(
-            name.partition(":")[2], states[name].state, states[name].pid, states[name].started, states[name].problem
-        )
-        for name in names
-    ]
+    except SerflabError:
+        return None
+    own = [name for name in states if name.startswith(f"{OWN_SERF}:")]
+    return {name: states[name] for name in (*own, *map(full_name, _parts(loop))) if name in states}
+
+
+def _stopped(loop: Loop) -> str:
+    if loop.failed:
+        return f"the loop did not come up: {' '.join(loop.failed.split())}; its logs are in {loop.logs}"
+    return f"no program of the loop runs; its logs are in {loop.logs}"
 
 
 def _parts(loop: Loop) -> tuple[str, ...]:
@@ -158,7 +190,11 @@ class Picture:
 
 
 def picture(loop: Loop) -> Picture:
-    """Return the loop as it is now; a part that does not answer is told in `problems`, the rest is there."""
+    """Return the loop as it is now; a part that does not answer is told in `problems`, the rest is there.
+
+    As long as programs are missing, `problems` says which, instead of who does not answer without them.
+    """
+    waits_for = awaited(loop)
     now = nodes_now(loop)
     problems = list(now.problems)
     moves: list[Move] = []
@@ -166,7 +202,7 @@ def picture(loop: Loop) -> Picture:
         moves = asyncio.run(_moves(loop))
     except (SerflabError, TimeoutError) as error:
         problems.append(f"the API server: {error}")
-    return Picture(time.time(), loop.algorithm, now.nodes, moves, problems)
+    return Picture(time.time(), loop.algorithm, now.nodes, moves, [waits_for] if waits_for else problems)
 
 
 async def _moves(loop: Loop) -> list[Move]:

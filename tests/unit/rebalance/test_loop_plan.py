@@ -178,7 +178,7 @@ def test_nodes_that_were_asked_for_are_those_of_one_scenario(run, tmp_path):
 
 def test_the_ports_of_a_loop_that_is_up_stay(run, tmp_path):
     a_loop(tmp_path).save()
-    assert "up with its ports from 21900 on" in str(run("up", "--dry-run", "--port-base", "23000").exception)
+    assert "has its ports from 21900 on" in str(run("up", "--dry-run", "--port-base", "23000").exception)
     assert run("up", "--dry-run", "--port-base", "21900").exit_code == 0
 
 
