@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,9 +21,14 @@ from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
 from serflab.rebalance.algorithms import DEFAULT_ALGORITHM
 from serflab.rebalance.loop import down
-from serflab.rebalance.loop_settings import PORTS_ABOVE_SERFS, Loop, LoopPorts, loop_directory
+from serflab.rebalance.loop_settings import FILE_NAME, PORTS_ABOVE_SERFS, Loop, LoopPorts, loop_directory
 from serflab.rebalance.proof import Proof, Report
 from serflab.rebalance.scenario_check import SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serflab.lab.progress import Progress
 
 _ABOVE_A_LOOP = 100
 _EXPORTER_ABOVE = 15
@@ -37,22 +44,40 @@ _SEEN = 120
 )
 @output_option
 def prove(interval: float, port_base: int | None, output: str) -> None:
-    """Prove with the real descheduler that the loop works, and print a report; exit status 1 unless all holds."""
+    """Prove with the real descheduler that the loop works, and print a report; exit status 1 unless all holds.
+
+    What the programs wrote is kept when it does not hold, and the report tells where.
+    """
     root = checkout()
-    with (
-        tempfile.TemporaryDirectory(prefix="serflab-proof-", ignore_cleanup_errors=True) as scratch,
-        Display() as progress,
-    ):
-        state_dir = Path(scratch) / "lab"
-        programs = Toolbox(root).install(tools_named([*LAB_TOOLS, "descheduler"]), progress)
-        proof = Proof(_loop(root, state_dir, interval, port_base), root / SAMPLES, programs, progress)
-        try:
-            report = proof.run()
-        finally:
-            down(state_dir, progress)
-    _show(report, output)
-    if not report.passed:
+    scratch = Path(tempfile.mkdtemp(prefix="serflab-proof-"))
+    passed = False
+    try:
+        with Display() as progress:
+            programs = Toolbox(root).install(tools_named([*LAB_TOOLS, "descheduler"]), progress)
+            report = _prove(_loop(root, scratch / "lab", interval, port_base), programs, progress)
+        passed = report.passed
+        _show(report, output)
+    finally:
+        if passed or not any(scratch.iterdir()):
+            shutil.rmtree(scratch, ignore_errors=True)
+        else:
+            click.echo(f"what its programs wrote is kept in {scratch}", err=True)
+    if not passed:
         sys.exit(1)
+
+
+def _prove(loop: Loop, programs: Mapping[str, Path], progress: Progress) -> Report:
+    """Run the proof and take its loop away, but for logs, policy and settings, which go beside its state directory."""
+    state_dir = loop.directory.parent
+    try:
+        return Proof(loop, loop.checkout / SAMPLES, programs, progress).run()
+    finally:
+        for path in (*loop.directory.rglob("*.log"), loop.policy, loop.directory / FILE_NAME):
+            if path.is_file():
+                kept = state_dir.parent / path.relative_to(loop.directory)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, kept)
+        down(state_dir, progress)
 
 
 def _loop(root: Path, state_dir: Path, interval: float, base: int | None) -> Loop:

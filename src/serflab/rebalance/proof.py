@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -30,6 +31,7 @@ from serflab.rebalance.virtual_machines import list_vms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
     from serflab.lab.progress import Progress
@@ -74,8 +76,10 @@ class Report:
 
 @dataclass(slots=True)
 class Watched:
-    """What was seen of the migrations and pods of a loop while it ran."""
+    """What was seen of the migrations and pods of a loop while it ran, in so many looks; `failed` ones saw nothing."""
 
+    looks: int = 0
+    failed: int = 0
     most: int = 0
     most_out_of_a_node: int = 0
     names: set[str] = field(default_factory=set)
@@ -83,24 +87,35 @@ class Watched:
 
 
 class Watcher:
-    """Follows migrations and pods of a loop in a thread, in a `with`; `seen` is what it saw."""
+    """Follows migrations and pods of a loop in a thread, in a `with`; `seen` is what it saw.
+
+    The end of the `with` raises what ended the thread before, and `SerflabError` when it never saw anything: a limit
+    that nobody watched was not kept.
+    """
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), daemon=True)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="proof watcher")
+        self._end: Future[None] | None = None
+        self._last_error = ""
         self._doubled: set[str] = set()
         self.seen = Watched()
 
     def __enter__(self) -> Self:
         """Begin."""
-        self._thread.start()
+        self._end = self._thread.submit(lambda: asyncio.run(self._watch()))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         """End."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.shutdown()
+        if kind is not None or self._end is None:
+            return
+        self._end.result()
+        if not self.seen.looks:
+            raise SerflabError(f"nothing was seen of the migrations and pods: {self._last_error or 'no look in time'}")
 
     async def _watch(self) -> None:
         async with api(self._loop) as client:
@@ -108,10 +123,13 @@ class Watcher:
                 try:
                     migrations = (await client.list(migration_path(NAMESPACE)))["items"]
                     pods = (await client.list("/api/v1/pods", params={"labelSelector": SELECTOR}))["items"]
-                except SerflabError:
-                    continue
-                self._count(migrations)
-                self._look_for_doubles(pods, migrations)
+                except SerflabError as error:
+                    self.seen.failed += 1
+                    self._last_error = error.message
+                else:
+                    self.seen.looks += 1
+                    self._count(migrations)
+                    self._look_for_doubles(pods, migrations)
                 await asyncio.sleep(_POLL_SECONDS)
 
     def _count(self, migrations: list[dict[str, Any]]) -> None:
@@ -173,6 +191,11 @@ class Proof:
         text = f"{before:.3f} -> {after:.3f} in {len(cycles)} cycles, {moved} migrations"
         self._check("hot node: CPU's coefficient of variation halves", after <= before / 2, text)
         self._check("hot node: it comes to rest", not cycles[-1].requested, f"{len(cycles)} cycles")
+        self._check(
+            "hot node: migrations and pods were watched all the time",
+            seen.looks >= len(cycles) and seen.looks > seen.failed,
+            f"{seen.looks} looks, {seen.failed} without an answer",
+        )
         self._check(
             "hot node: never more than 5 under way, 2 out of a node",
             seen.most <= MOST_IN_FLIGHT and seen.most_out_of_a_node <= MOST_OUT_OF_A_NODE,
