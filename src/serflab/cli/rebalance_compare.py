@@ -63,6 +63,14 @@ _NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--jitter", type=float, default=_DEFAULTS.jitter, show_default=True, help="Loads' change by draw, a ratio."
 )
+@click.option(
+    "--balanced-within",
+    type=float,
+    default=_DEFAULTS.balanced_within,
+    show_default=True,
+    metavar="POINTS",
+    help="How far a node may be above the mean, in CPU or memory, to count as balanced.",
+)
 @click.option("--processes", type=_COUNT, help="How many work side by side; default: one a core.")
 @click.option("--report", type=_NEW_FILE, metavar="FILE", help="Write the report there, as one HTML page.")
 @click.option("--plots", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write SVG plots there.")
@@ -169,6 +177,7 @@ def _settings(policy: dict[str, Any], high: float | None) -> Settings:
     names = ("cycles", "interval", "max_total", "max_per_node", "requests", "bandwidth", "psi", "jitter")
     taken = {name: policy[name] for name in names}
     taken |= {"create_first": not policy["delete_first"], "exclude_source": not policy["allow_source"]}
+    taken |= {"balanced_within": policy["balanced_within"]}
     taken |= {"low": policy["threshold"], "eviction_limit": policy["eviction_limit"] or None}
     return Settings(**taken | ({} if high is None else {"high": high}))
 

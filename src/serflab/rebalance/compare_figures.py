@@ -43,7 +43,7 @@ FIGURES: Final[dict[str, Figure]] = {
         "time to balance",
         "s",
         0,
-        "until no node is above the mean by the upper threshold, in CPU or memory, for 3 cycles",
+        "until no node uses more CPU or memory than the mean by 10 points (--balanced-within), for 3 cycles",
     ),
     "balanced": Figure("balanced", "%", 0, "draws that were balanced in this sense, early or late"),
     "moves_per_vm": Figure("moves per VM", "", 2, "migrations ÷ VMs"),

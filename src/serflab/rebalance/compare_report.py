@@ -102,6 +102,7 @@ def _settings(comparison: Comparison) -> str:
         if len({row.threshold for row in comparison.rows}) == 1
         else "each algorithm with its recommended threshold",
         f"at most {settings.max_total} VMs on their way, {settings.max_per_node} out of a node",
+        f"balanced within {settings.balanced_within:g} points",
         f"requests {settings.requests}",
         "target pod first" if settings.create_first else "source pod deleted first",
         "source node excluded" if settings.exclude_source else "source node allowed",

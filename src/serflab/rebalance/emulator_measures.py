@@ -109,8 +109,8 @@ class Measures:
         return Outcome(figures, self._sigma, self.evicted)
 
     def _balanced_from(self) -> Integers:
-        """Return the first cycle in which, and in the next ones, no node was `high` above the mean; or -1."""
-        near = self._above <= self._settings.high
+        """Return the first cycle in which, and in the next ones, no node was too far above the mean; or -1."""
+        near = self._above <= self._settings.balanced_within
         several = near.copy()
         for later in range(1, min(BALANCED_CYCLES, near.shape[1])):
             several[:, :-later] &= near[:, later:]

@@ -26,7 +26,8 @@ class Settings:
     choose the node that is left (`exclude_source` forbids it), what pods request (`requests`: what each VM uses on
     average, or the mean of all), and `bandwidth` in GiB/s. Of the metrics: `scrape` seconds from sample to sample,
     `delay` seconds until a sample is in the scores, averaged over `window` seconds; the formula of pressure, `psi`.
-    `jitter` is how much each VM's load differs from seed to seed, a ratio.
+    `jitter` is how much each VM's load differs from seed to seed, a ratio. A cluster counts as balanced when no node
+    uses more CPU or memory than the mean by `balanced_within` points of percent, whatever the policy's thresholds.
     """
 
     cycles: int = 100
@@ -47,6 +48,7 @@ class Settings:
     psi: PsiFormula = DEFAULT_FORMULA
     jitter: float = 0.1
     pods_per_node: int = 110
+    balanced_within: float = 10.0
 
     def __post_init__(self) -> None:
         findings = [Finding("settings", field, problem) for field, problem in self._problems()]
@@ -76,7 +78,7 @@ _POINTS: Final = ("points from 0 to 100", lambda value: 0 <= value <= 100)
 _CHECKS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     **dict.fromkeys(("interval", "bandwidth", "scrape", "window"), _ABOVE_ZERO),
     **dict.fromkeys(("cycles", "max_total", "max_per_node", "pods_per_node"), _COUNT),
-    **dict.fromkeys(("low", "high"), _POINTS),
+    **dict.fromkeys(("low", "high", "balanced_within"), _POINTS),
     "eviction_limit": ("at least 1", lambda value: value is None or value >= 1),
     "jitter": ("a ratio from 0 and below 1", lambda value: 0 <= value < 1),
     "delay": ("a number of at least 0", lambda value: isfinite(value) and value >= 0),

@@ -40,12 +40,13 @@ def test_options_reach_the_emulator(serflab):
     shown = serflab(
         *QUICK, "--algorithms", "max_metric", "-o", "json", "--delete-first", "--allow-source", "--requests", "equal",
         "--interval", "60", "--threshold", "3", "--target-threshold", "7.5", "--max-total", "4", "--max-per-node", "3",
-        "--eviction-limit", "0", "--bandwidth", "0.5", "--psi", "knee", "--jitter", "0",
+        "--eviction-limit", "0", "--bandwidth", "0.5", "--psi", "knee", "--jitter", "0", "--balanced-within", "5",
     )  # fmt: skip
     told = json.loads(shown.out)["settings"]
     assert told | {
         "create_first": False, "exclude_source": False, "requests": "equal", "interval": 60.0, "low": 3.0, "high": 7.5,
         "max_total": 4, "max_per_node": 3, "eviction_limit": None, "bandwidth": 0.5, "psi": "knee", "jitter": 0.0,
+        "balanced_within": 5.0,
     } == told  # fmt: skip
 
 

@@ -192,6 +192,21 @@ def test_spread_and_fairness_are_those_of_their_formulas():
     assert outcome.figures["overshoot"].tolist() == [0]
 
 
+@pytest.mark.parametrize("high", [1.0, 10.0, 99.0])
+def test_balanced_is_the_same_for_every_threshold(high):
+    above = np.array([0.05, 0.15, 0.25]) * 3 / 2  # what the first of three nodes has more than the mean of all, ÷ 2/3
+    measures = Measures(replace(SHORT, cycles=3, high=high, balanced_within=10.0), 3, 1)
+    wider = Measures(replace(SHORT, cycles=3, high=high, balanced_within=20.0), 3, 1)
+    nodes = np.zeros((3, 3, 4))
+    nodes[:, :, (0, 2)] = 0.2
+    nodes[:, 0, 0] += above
+    for cycle in range(3):
+        measures.cycle(cycle, nodes)
+        wider.cycle(cycle, nodes)
+    assert measures.outcome().figures["balanced"].tolist() == [1, 0, 0]
+    assert wider.outcome().figures["balanced"].tolist() == [1, 1, 0]
+
+
 def test_one_hot_node_comes_to_rest_with_the_defaults():
     outcome = emulate(SCENARIOS["hot-node"], K3, Settings(cycles=30), range(1, 6))
     assert (outcome.sigma[:, -1, 0] < outcome.sigma[:, 0, 0] / 2).all()
