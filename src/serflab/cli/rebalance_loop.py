@@ -87,7 +87,7 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
         "port_base": port_base,
     }
     loop = _asked(serf, {name: value for name, value in given.items() if value is not None})
-    _check(loop)
+    loop = _check(loop)
     plan = load_scenario(loop.scenario, loop.checkout / "workload_templates")
     wanted = nodes_for(plan, loop.nodes or None)
     toolbox = Toolbox(loop.checkout)
@@ -175,11 +175,11 @@ def _new(serf: str, directory: Path, given: dict[str, object]) -> Loop:
     return (central if takes else loop).changed(kubeconfig=lab.serf(serf).kubeconfig)
 
 
-def _check(loop: Loop) -> None:
-    """Raise `InputError` with all that is wrong with the options."""
+def _check(loop: Loop) -> Loop:
+    """Return the loop with its algorithm by its proper name; raises `InputError` with all that is wrong with it."""
     findings: list[Finding] = []
     try:
-        find_algorithm(loop.algorithm, file="--algorithm", path="")
+        loop = loop.changed(algorithm=find_algorithm(loop.algorithm, file="--algorithm", path="").name)
     except InputError as error:
         findings += error.findings
     if loop.interval < SHORTEST_INTERVAL:
@@ -189,6 +189,7 @@ def _check(loop: Loop) -> None:
         )
     if findings:
         raise InputError(findings)
+    return loop
 
 
 def _show_plan(loop: Loop, scenario: Scenario, nodes: Sequence[Node], missing: Sequence[str]) -> None:

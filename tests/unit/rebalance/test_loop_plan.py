@@ -167,6 +167,15 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(run, tmp_path):
     assert not (tmp_path / "lab").exists()
 
 
+@pytest.mark.parametrize("given", ["linear_amplified_ippd_k5", "descheduler:node:linear_amplified_ippd_k5:score"])
+def test_an_algorithm_is_kept_by_its_name_whatever_it_was_called(run, tmp_path, given):
+    name = "linear_amplified_ideal_point_positive_distance:k5"
+    assert f"\n{name}, over the average" in run("up", "--dry-run", "--algorithm", given).output
+    a_loop(tmp_path, algorithm=given).save()
+    assert f"\n{name}, over the average" in run("up", "--dry-run").output
+    assert f"switch to {name}, over" in run("switch", given, "--dry-run").output
+
+
 def test_nodes_that_were_asked_for_are_those_of_one_scenario(run, tmp_path):
     loop = a_loop(tmp_path, nodes=7)
     loop.save()
