@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from serflab.errors import Finding, InputError
+from serflab.rebalance.names import NODE_PODS
 from serflab.rebalance.psi import DEFAULT_FORMULA, FORMULAS, PsiFormula
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Settings:
     window: float = 60.0
     psi: PsiFormula = DEFAULT_FORMULA
     jitter: float = 0.1
-    pods_per_node: int = 110
+    pods_per_node: int = NODE_PODS
     balanced_within: float = 10.0
 
     def __post_init__(self) -> None:

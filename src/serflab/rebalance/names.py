@@ -58,6 +58,9 @@ KWOK_TYPE: Final = "kwok"
 
 NODE_CORES: Final = 32
 NODE_MEMORY_GIB: Final = 128
+NODE_PODS: Final = 500
+"""How many pods a node takes. A kubelet's default is 110, which small VMs reach long before the node is out of CPU or
+memory (five nodes would take 550 VMs). The loop is about load, so the number of pods is never what a node lacks."""
 
 
 def vm_path(namespace: str, name: str = "") -> str:

@@ -15,7 +15,7 @@ from serflab.kube.bulk import run_bulk
 from serflab.kube.client import ApiError
 from serflab.rebalance.bodies import vm_body
 from serflab.rebalance.launchers import SELECTOR, name_of
-from serflab.rebalance.names import CREATED_BY, KWOK_TYPE, NODE_TYPE, SCHEDULABLE, VMS_PATH, vm_path
+from serflab.rebalance.names import CREATED_BY, KWOK_TYPE, NODE_PODS, NODE_TYPE, SCHEDULABLE, VMS_PATH, vm_path
 from serflab.rebalance.scenario import Node
 from serflab.rebalance.virtual_machines import delete_vms, list_vms
 
@@ -65,7 +65,7 @@ class TooFewNodesError(SerflabError):
 
 def node_body(node: Node) -> dict[str, Any]:
     """Return a node of KWOK's that takes part in the loop and takes no other pods than VMs."""
-    capacity = {"cpu": f"{node.cpu_cores:g}", "memory": f"{node.memory_gib:g}Gi", "pods": "500"}
+    capacity = {"cpu": f"{node.cpu_cores:g}", "memory": f"{node.memory_gib:g}Gi", "pods": str(NODE_PODS)}
     labels = {**_TAKES_PART, HOSTNAME: node.name, **OWN}
     return {
         "apiVersion": "v1",

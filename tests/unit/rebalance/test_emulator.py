@@ -245,6 +245,15 @@ def test_a_vm_that_starts_nowhere_gets_its_node_from_the_scheduler():
     assert Cluster(scenario, SHORT, [1]).place.tolist() == [[0, 1]]
 
 
+def test_many_small_vms_find_room_and_move():
+    small = [VM(f"vm-{number}", 0.004, 0.003) for number in range(1000)]
+    nodes = [Node(name, vms=small[start : start + 240]) for name, start in (("a", 0), ("b", 240))]
+    scenario = Scenario("small", [*nodes, Node("c"), Node("d"), Node("e")], small[480:])
+    outcome = emulate(scenario, "max_metric", replace(SHORT, jitter=0), [1])
+    assert outcome.figures["migrations"].tolist() > [0]
+    assert outcome.figures["unplaced"].tolist() == [0]
+
+
 def test_all_settings_that_cannot_be_used_at_once():
     with pytest.raises(InputError) as caught:
         Settings(cycles=0, interval=-1, high=101, jitter=1, requests="some", window=float("nan"))  # type: ignore[arg-type]

@@ -13,7 +13,9 @@ from serflab.lab.export.plan import PROMETHEUS_IMAGE
 from serflab.lab.rebalance_image import RebalanceImage
 from serflab.rebalance import admission, policy
 from serflab.rebalance.descheduler import Descheduler
-from serflab.rebalance.names import GROUP, KWOK_TYPE, NODE_CORES, NODE_MEMORY_GIB, NODE_TYPE, SCHEDULABLE
+from serflab.rebalance.names import GROUP, KWOK_TYPE, NODE_CORES, NODE_MEMORY_GIB, NODE_PODS, NODE_TYPE, SCHEDULABLE
+from serflab.rebalance.placement import node_body
+from serflab.rebalance.scenario import Node
 from serflab.rebalance.webhook_configuration import PROBE
 
 DEPLOYMENTS = sorted(objects("Deployment"))
@@ -36,8 +38,8 @@ def test_the_nodes_are_those_that_take_part():
         )
         assert metadata["annotations"] == {KWOK_NODE: "fake"}
         assert node["spec"]["taints"] == [{"key": KWOK_NODE, "value": "fake", "effect": "NoSchedule"}]
-        room = {"cpu": str(NODE_CORES), "memory": f"{NODE_MEMORY_GIB}Gi"}
-        assert node["status"]["capacity"].items() >= room.items()
+        room = {"cpu": str(NODE_CORES), "memory": f"{NODE_MEMORY_GIB}Gi", "pods": str(NODE_PODS)}
+        assert node["status"]["capacity"] == room == node_body(Node(name))["status"]["capacity"]
         assert node["status"]["allocatable"] == node["status"]["capacity"]
 
 
