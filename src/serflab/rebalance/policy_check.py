@@ -38,6 +38,11 @@ _TOP: Final = (
     "metricsProviders",
     "gracePeriodSeconds",
 )
+_WITHOUT_LIMIT: Final = {
+    _TOP[3]: "missing: every cycle evicts from all hot nodes at once, however many VMs are on their way",
+    _TOP[1]: "missing: VMs that are still leaving a node do not count, every cycle takes as many more",
+}
+"""What happens without a limit: `evictionLimits` alone bounds what one cycle takes of one node."""
 _ARGUMENTS: Final = ("useDeviationThresholds", "numberOfNodes", "evictableNamespaces", "evictionLimits")
 
 
@@ -100,6 +105,8 @@ class _Check:
         for limit in _TOP[1:4]:
             if limit in policy:
                 self._count(policy[limit], f"$.{limit}", at_least=1)
+            elif limit in _WITHOUT_LIMIT:
+                report.warn(f"$.{limit}", _WITHOUT_LIMIT[limit])
         if "metricsProviders" in policy:
             self._providers(policy["metricsProviders"])
         if "profiles" in policy:
@@ -194,7 +201,7 @@ class _Check:
     def _limits(self, value: object, path: str) -> None:
         if value is None:
             self.report.warn(
-                path, "missing: the descheduler evicts one pod of a node in each cycle, whatever the limits"
+                path, "missing: the descheduler evicts one pod of a node in each cycle, whatever the other limits"
             )
             return
         limits = self.report.mapping(value, path)

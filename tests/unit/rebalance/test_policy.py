@@ -127,6 +127,8 @@ def test_a_url_that_is_none(url):
     [
         (lambda p: p.update(maxNoOfPodsToEvictTotl=5), "$.maxNoOfPodsToEvictTotl: unknown key, ignored"),
         (lambda p: arguments(p).pop("evictionLimits"), "evicts one pod of a node in each cycle"),
+        (lambda p: p.pop("maxNoOfPodsToEvictTotal"), "$.maxNoOfPodsToEvictTotal: missing: every cycle evicts from all"),
+        (lambda p: p.pop("maxNoOfPodsToEvictPerNode"), "$.maxNoOfPodsToEvictPerNode: missing: VMs that are still"),
         (
             lambda p: arguments(p)["metricsUtilization"]["prometheus"].update(query="up"),
             "query: is none of the 19 scores",
