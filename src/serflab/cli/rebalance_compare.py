@@ -10,8 +10,8 @@ import click
 
 from serflab.cli.display import Display
 from serflab.cli.table import print_table
-from serflab.errors import SerflabError
-from serflab.rebalance.algorithms import ALGORITHMS
+from serflab.errors import InputError, SerflabError
+from serflab.rebalance.algorithms import ALGORITHMS, check_size
 from serflab.rebalance.compare import compare as run
 from serflab.rebalance.compare import named
 from serflab.rebalance.compare_figures import FIGURES, SHORT
@@ -100,11 +100,10 @@ def compare(  # noqa: PLR0913 - one parameter per option
     The descheduler, the scheduler and the migrations are emulated; nothing is started and no cluster is needed. Same
     seeds, same numbers.
     """
-    names = list(ALGORITHMS) if algorithms == "all" else [name.strip() for name in algorithms.split(",")]
     own = policy["target_threshold"] == "recommended"
     settings = _settings(policy, None if own else _points(policy["target_threshold"]))
-    named(names)
     cluster = load_scenario(scenario)
+    names = _names(algorithms, len(cluster.nodes))
     if dry_run:
         vms = sum(1 for _ in cluster.vms())
         size = f"{len(cluster.nodes)} nodes, {vms} VMs, {settings.cycles} cycles of {settings.interval:g} s"
@@ -171,6 +170,24 @@ def scenarios(file: str, output: str) -> None:
 
 def _cell(value: object) -> str:
     return f"{value:.0%}" if isinstance(value, float) else str(value)
+
+
+def _names(algorithms: str, nodes: int) -> list[str]:
+    """Return the names of the algorithms; of all those that can score so many nodes."""
+    if algorithms != "all":
+        names = named([name.strip() for name in algorithms.split(",")])
+        for name in names:
+            check_size(name, nodes, file="--algorithms")
+        return names
+    names = []
+    for name in ALGORITHMS:
+        try:
+            check_size(name, nodes)
+        except InputError as error:
+            click.echo(f"left out: {error.findings[0].problem}", err=True)
+        else:
+            names.append(name)
+    return names
 
 
 def _settings(policy: dict[str, Any], high: float | None) -> Settings:

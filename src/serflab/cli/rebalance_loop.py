@@ -21,7 +21,7 @@ from serflab.lab.processes import lab_processes
 from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
 from serflab.rebalance import loop as runtime
-from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, find_algorithm
+from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, check_size, find_algorithm
 from serflab.rebalance.loop_files import prometheus_directory, takes_more
 from serflab.rebalance.loop_settings import (
     DEFAULT_INTERVAL,
@@ -90,6 +90,7 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
     loop = _check(loop)
     plan = load_scenario(loop.scenario, loop.checkout / "workload_templates")
     wanted = nodes_for(plan, loop.nodes or None)
+    check_size(loop.algorithm, len(wanted), file="--algorithm")
     toolbox = Toolbox(loop.checkout)
     needed = tools_named([*LAB_TOOLS, "descheduler"])
     if dry_run:

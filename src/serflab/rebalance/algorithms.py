@@ -26,6 +26,9 @@ PARETO_NODES: Final = 512
 """#8 compares so many nodes with each other, unless told otherwise; with more of them it has no scores."""
 
 
+PARETO: Final = "pareto_front"
+
+
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """How nodes are scored, and what is known about it.
@@ -176,7 +179,7 @@ _LIST: Final = (
     ),
     Algorithm(
         8,
-        "pareto_front",
+        PARETO,
         "nodes that this one dominates (≥ on all four, > on one) / (n - 1)",
         "The share of the other nodes that are better off in every respect.",
         "a ranking that needs no weights and no scale",
@@ -290,3 +293,11 @@ def find_algorithm(name: str, *, file: str = "algorithms", path: str = "") -> Al
     known = [*ALGORITHMS, *(alias for algorithm in ALGORITHMS.values() for alias in algorithm.aliases)]
     hint = did_you_mean(name, known, otherwise=f"there are {', '.join(ALGORITHMS)}")
     raise InputError([Finding(file, path, f"there is no algorithm {name!r}", hint)])
+
+
+def check_size(name: str, nodes: int, *, file: str = "algorithms", path: str = "") -> None:
+    """Raise `InputError`, a finding at `path` of `file`, if an algorithm has no scores for so many nodes."""
+    if name == PARETO and nodes > PARETO_NODES:
+        hint = "take another algorithm; without scores the descheduler would give up every cycle"
+        problem = f"{PARETO} compares up to {PARETO_NODES} nodes, found {nodes}"
+        raise InputError([Finding(file, path, problem, hint)])

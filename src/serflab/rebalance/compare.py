@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Literal
 
 from serflab.errors import Finding, InputError
-from serflab.rebalance.algorithms import find_algorithm
+from serflab.rebalance.algorithms import check_size, find_algorithm
 from serflab.rebalance.compare_statistics import Recommendation, Row, estimate, pareto_front, recommend
 from serflab.rebalance.emulator import emulate
 
@@ -71,9 +71,12 @@ def compare(  # noqa: PLR0913 - what, and how it is run
 
     With `thresholds` `recommended` each runs with its own upper threshold, otherwise all with that of the settings.
     `processes` is how many work side by side (default: one a core); their number changes no result. `progress` is told
-    how many algorithms are done, of how many. Raises `InputError` for names that are none, or given twice.
+    how many algorithms are done, of how many. Raises `InputError` for names that are none, or given twice, or of an
+    algorithm that cannot score so many nodes.
     """
     chosen = named(algorithms)
+    for name in chosen:
+        check_size(name, len(scenario.nodes), file="--algorithms")
     own = {name: replace(settings, high=_threshold(name, settings, thresholds)) for name in chosen}
     outcomes = _run(scenario, own, range(1, seeds + 1), processes or os.cpu_count() or 1, progress)
     rows = tuple(

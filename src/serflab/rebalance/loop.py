@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from serflab.lab.ports import LOOPBACK, check_free
 from serflab.lab.processes import end, lab_processes
 from serflab.lab.supervisor import Supervisor
 from serflab.rebalance import admission, crds, in_cluster
+from serflab.rebalance.algorithms import PARETO, check_size
 from serflab.rebalance.loop_files import (
     check_loop_policy,
     reload_prometheus,
@@ -35,7 +37,7 @@ from serflab.rebalance.loop_programs import (
 from serflab.rebalance.loop_settings import FILE_NAME, NAMESPACE, Loop, load_loop, loop_directory
 from serflab.rebalance.placement import clear, make_nodes, place, remove_nodes, unwanted_nodes
 from serflab.rebalance.preflight import Preflight
-from serflab.rebalance.questions import api
+from serflab.rebalance.questions import ExporterError, api, node_figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -232,9 +234,11 @@ def switch(loop: Loop) -> Loop:
     """Let the descheduler, and nothing else, go on with the algorithm and thresholds that the loop has now.
 
     Returns the loop as it is kept once the descheduler is ready. Raises `InputError` with all that is wrong with the
-    policy, which changes nothing, and `SerflabError` when the loop's supervisor does not run.
+    policy, or for an algorithm that cannot score so many nodes, which changes nothing, and `SerflabError` when the
+    loop's supervisor does not run.
     """
     check_loop_policy(loop)
+    _check_size(loop)
     supervisor = Supervisor(loop.directory)
     supervisor.stop(full_name(DESCHEDULER))
     loop = loop.changed(since=time.time())
@@ -245,6 +249,12 @@ def switch(loop: Loop) -> Loop:
     awaited = LoopPrograms(loop, {DESCHEDULER: Path()}, 1).awaited(DESCHEDULER)
     Watchman(supervisor).await_ready([awaited], str(loop.pki / "ca.crt"))
     return loop
+
+
+def _check_size(loop: Loop) -> None:
+    if loop.algorithm == PARETO:
+        with contextlib.suppress(ExporterError):
+            check_size(loop.algorithm, len(node_figures(loop)), file="algorithm")
 
 
 def down(state_dir: Path, progress: Progress) -> int:

@@ -15,6 +15,7 @@ from serflab.errors import InputError, SerflabError
 from serflab.kube.client import ONCE, ApiError, with_query
 from serflab.lab.supervisor import Supervisor
 from serflab.rebalance import in_cluster
+from serflab.rebalance.algorithms import check_size
 from serflab.rebalance.descheduler import EVICTIONS_IN_BACKGROUND
 from serflab.rebalance.eviction import DEFAULT_STRATEGY, is_migratable, strategy_of
 from serflab.rebalance.launchers import SELECTOR, is_live, name_of, node_of, phase_of, vm_of
@@ -107,6 +108,10 @@ class Preflight:
             scores = node_scores(self.loop)
         except PrometheusError as error:
             return [Problem(f"Prometheus at {self.loop.prometheus}", error.message, error.hint)]
+        try:
+            check_size(self.loop.algorithm, len(nodes))
+        except InputError as error:
+            return [Problem("the algorithm", item.problem, item.hint) for item in error.findings]
         return _sample_problems(scores, nodes, self._why_missing())
 
     def _why_missing(self) -> str:

@@ -107,3 +107,15 @@ def test_scenarios_are_listed_and_one_is_shown(serflab):
     assert serflab("rebalance", "scenarios", SAMPLES).out.splitlines()[2].split()[:4] == ["hot-node", "5", "22", "90%"]
     shown = json.loads(serflab("rebalance", "scenarios", f"{SAMPLES}:large").out)
     assert sum(len(node["vms"]) for node in shown["nodes"]) == 2000
+
+
+def test_of_more_nodes_than_one_can_compare_only_the_others_are_run(serflab, tmp_path):
+    file = tmp_path / "wide.json"
+    file.write_text(json.dumps({"generate": {"nodes": 513, "vms": 600}}))
+    large = ("rebalance", "compare", "--scenario", str(file), "--dry-run")
+    shown = serflab(*large)
+    assert "would run 18 algorithms" in shown.out
+    assert "left out: pareto_front compares up to 512 nodes, found 513" in shown.err
+    shown = serflab(*large, "--algorithms", "max_metric,pareto_front")
+    assert shown.status == 2
+    assert "--algorithms: pareto_front compares up to 512 nodes, found 513" in shown.err

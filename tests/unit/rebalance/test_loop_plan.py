@@ -13,6 +13,7 @@ from serflab.errors import InputError, SerflabError
 from serflab.lab import plan, state
 from serflab.lab.inventory import STATE_ENV, Inventory, Serf
 from serflab.rebalance import loop as runtime
+from serflab.rebalance import preflight
 from serflab.rebalance.loop_files import takes_more, write_policy, write_prometheus
 from serflab.rebalance.loop_programs import LoopPrograms
 from serflab.rebalance.loop_settings import Loop, Times, load_loop, loop_directory
@@ -250,6 +251,23 @@ def test_status_without_programs_says_that_they_are_stopped_and_fails(run, tmp_p
     assert not told["healthy"]
     assert {program["state"] for program in told["programs"]} == {"STOPPED"}
     assert any("the policy" in problem["where"] or "policy.yaml" in problem["where"] for problem in told["problems"])
+
+
+def test_more_nodes_than_the_algorithm_can_compare_are_told_beforehand(run, tmp_path, monkeypatch):
+    too_many = "pareto_front compares up to 512 nodes, found 513"
+    told = str(run("up", "--dry-run", "--nodes", "513", "--algorithm", "pareto_front").exception)
+    assert told.startswith(f"--algorithm: {too_many}\n  hint: take another algorithm")
+    assert run("up", "--dry-run", "--nodes", "512", "--algorithm", "pareto_front").exit_code == 0
+
+    loop = a_loop(tmp_path, nodes=513)
+    monkeypatch.setattr(runtime.Supervisor, "stop", lambda *_: pytest.fail("the descheduler was stopped"))
+    monkeypatch.setattr(runtime, "node_figures", lambda _loop: {str(number): {} for number in range(513)})
+    with pytest.raises(InputError, match=too_many):
+        runtime.switch(loop.changed(algorithm="pareto_front"))
+
+    monkeypatch.setattr(preflight, "node_scores", lambda _loop: {})
+    [problem] = preflight.Preflight(loop.changed(algorithm="pareto_front"))._samples(list(map(str, range(513))))
+    assert problem.problem == too_many
 
 
 def test_no_serf_may_have_the_name_of_the_loops_directory():
