@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from serflab.cli.display import Display
+from serflab.cli.scenario_files import scenario_file, templates
 from serflab.cli.table import print_table
 from serflab.errors import InputError, SerflabError
 from serflab.rebalance.algorithms import ALGORITHMS, check_size
@@ -102,7 +103,7 @@ def compare(  # noqa: PLR0913 - one parameter per option
     """
     own = policy["target_threshold"] == "recommended"
     settings = _settings(policy, None if own else _points(policy["target_threshold"]))
-    cluster = load_scenario(scenario)
+    cluster = load_scenario(scenario_file(scenario), templates())
     names = _names(algorithms, len(cluster.nodes))
     if dry_run:
         vms = sum(1 for _ in cluster.vms())
@@ -142,10 +143,11 @@ def compare(  # noqa: PLR0913 - one parameter per option
 )
 def scenarios(file: str, output: str) -> None:
     """Check a file of scenarios and list them; FILE:NAME shows one of them, generated VMs included, as JSON."""
+    file = scenario_file(file)
     if not Path(file).exists() and ":" in file:
-        click.echo(json.dumps(load_scenario(file).document(), indent=2))
+        click.echo(json.dumps(load_scenario(file, templates()).document(), indent=2))
         return
-    found = load_scenarios(file)
+    found = load_scenarios(file, templates())
     rows = []
     for name, scenario in found.items():
         usages = [node.usage() for node in scenario.nodes]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from serflab.cli.context import checkout
+from serflab.cli.scenario_files import scenario_file, templates
 from serflab.cli.values import PORT, SECONDS
-from serflab.errors import SerflabError
 from serflab.rebalance.exporter_service import ExporterOptions, serve
 from serflab.rebalance.program import run_until_stopped
 from serflab.rebalance.psi import DEFAULT_FORMULA, FORMULAS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @click.command()
@@ -55,11 +51,6 @@ if TYPE_CHECKING:
 )
 def exporter(**chosen: Any) -> None:  # noqa: ANN401 - the options above are the fields of ExporterOptions
     """Serve the usage and pressure of the nodes to Prometheus until SIGTERM."""
-    run_until_stopped(serve(ExporterOptions(**chosen, templates=_templates())))
-
-
-def _templates() -> Path | None:
-    try:
-        return checkout() / "workload_templates"
-    except SerflabError:  # in a container there may be no checkout
-        return None
+    if chosen["scenario"]:
+        chosen["scenario"] = scenario_file(chosen["scenario"])
+    run_until_stopped(serve(ExporterOptions(**chosen, templates=templates())))

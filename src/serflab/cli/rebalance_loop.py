@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from serflab.cli.context import checkout, inventory, output_option, state_dir
 from serflab.cli.display import Display
+from serflab.cli.scenario_files import scenario_file
 from serflab.cli.table import print_table
 from serflab.cli.values import POINTS, PORT, SECONDS
 from serflab.errors import Finding, InputError, SerflabError
@@ -38,10 +38,11 @@ from serflab.rebalance.loop_settings import (
 )
 from serflab.rebalance.loop_status import GO_ON, LoopStatus, loop_status
 from serflab.rebalance.placement import nodes_for
-from serflab.rebalance.scenario_check import SAMPLES, load_scenario
+from serflab.rebalance.scenario_check import SAMPLES, TEMPLATES, load_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from serflab.rebalance.scenario import Node, Scenario
 
@@ -78,7 +79,7 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
     """Bring the closed loop up, or repair what is missing of it; what is not given stays as it was."""
     given = {
         "nodes": nodes,
-        "scenario": _absolute(scenario),
+        "scenario": scenario_file(scenario) if scenario is not None else None,
         "algorithm": algorithm,
         "interval": interval,
         "target_threshold": target_threshold,
@@ -88,7 +89,7 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
     }
     loop = _asked(serf, {name: value for name, value in given.items() if value is not None})
     loop = _check(loop)
-    plan = load_scenario(loop.scenario, loop.checkout / "workload_templates")
+    plan = load_scenario(loop.scenario, loop.checkout / TEMPLATES)
     wanted = nodes_for(plan, loop.nodes or None)
     check_size(loop.algorithm, len(wanted), file="--algorithm")
     toolbox = Toolbox(loop.checkout)
@@ -116,18 +117,6 @@ def _page() -> str:
         return f"{load_inventory(state_dir()).viewer}, Rebalancing"
     except SerflabError:
         return "start it with `.venv/bin/python flask-app/app.py`; there, Rebalancing"
-
-
-def _absolute(scenario: str | None) -> str | None:
-    """Return the scenario so that it is found from any directory later."""
-    if scenario is None:
-        return None
-    path, colon, name = scenario.rpartition(":")
-    return (
-        f"{Path(path).absolute()}:{name}"
-        if colon and path and not Path(scenario).exists()
-        else str(Path(scenario).absolute())
-    )
 
 
 def _asked(serf: str | None, given: dict[str, object]) -> Loop:

@@ -26,7 +26,7 @@ from serflab.rebalance.loop_settings import NAMESPACE, load_loop
 from serflab.rebalance.names import migration_path
 from serflab.rebalance.placement import nodes_for
 from serflab.rebalance.questions import api, node_figures
-from serflab.rebalance.scenario_check import load_scenario
+from serflab.rebalance.scenario_check import TEMPLATES, load_scenario
 from serflab.rebalance.virtual_machines import list_vms
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Proof:
         """Check that a hot node cools down within the limits, in `most` cycles at most."""
         loop = self._up("hot-node", self._loop.changed(algorithm=HOT_NODE_ALGORITHM))
         before = coefficient_of_variation(loop)
-        wanted = {vm.id for vm in load_scenario(loop.scenario, loop.checkout / "workload_templates").vms()}
+        wanted = {vm.id for vm in load_scenario(loop.scenario, loop.checkout / TEMPLATES).vms()}
         with Watcher(loop) as watcher:
             cycles = self._until_quiet(loop, most)
             after = coefficient_of_variation(loop)
@@ -236,7 +236,7 @@ class Proof:
 
     def _up(self, scenario: str, loop: Loop) -> Loop:
         named = f"{self._samples}:{scenario}"
-        plan = load_scenario(named, loop.checkout / "workload_templates")
+        plan = load_scenario(named, loop.checkout / TEMPLATES)
         nodes = nodes_for(plan, None)
         loop = loop.changed(scenario=named)
         return runtime.LoopRuntime(loop, plan, nodes, self._programs, self._progress).up()

@@ -16,12 +16,14 @@ from serflab.traces.names import label_problem, subdomain_problem, suggestion
 from serflab.traces.report import Report, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from serflab.traces.model import Series
 
 SAMPLES: Final = "sample_scenarios.json"
 """The scenarios that ship, in the checkout's top folder."""
+TEMPLATES: Final = "workload_templates"
+"""The folder of series for VMs, beside a file of scenarios and in the checkout."""
 
 _LONGEST_ID: Final = 63 - len(POD_PREFIX) - 6
 """So that the VM's pod, `virt-launcher-<id>-<random>`, may still be its own host name."""
@@ -32,7 +34,7 @@ _VM_STATUS: Final = ("pod_name", "scheduled_node")
 def load_scenario(where: str | Path, templates: Path | None = None) -> Scenario:
     """Return the scenario of `FILE` or `FILE:NAME`; a file with several needs the name.
 
-    `templates` is the folder of workload templates (default: `workload_templates` beside the file). Raises
+    Workload templates are those of the folder `workload_templates` beside the file, then those of `templates`. Raises
     `InputError` with all findings of the file.
     """
     file, name = _split(str(where))
@@ -49,7 +51,8 @@ def load_scenario(where: str | Path, templates: Path | None = None) -> Scenario:
 def load_scenarios(path: str | Path, templates: Path | None = None) -> dict[str, Scenario]:
     """Return the scenarios of a file by name, in its order; as `load_scenario`."""
     document, findings = read_document(Path(path), str(path))
-    reader = _Reader(Report(str(path), findings), templates or Path(path).parent / "workload_templates")
+    folders = [Path(path).parent / TEMPLATES, *([templates] if templates else [])]
+    reader = _Reader(Report(str(path), findings), folders)
     found = reader.scenarios(document, Path(path).stem)
     reader.report.settle(document)
     return found
@@ -57,10 +60,19 @@ def load_scenarios(path: str | Path, templates: Path | None = None) -> dict[str,
 
 def check_scenario(data: object, file: str, templates: Path | None = None) -> Scenario:
     """Return the one scenario in parsed JSON (an object with `nodes`, `vms` or `generate`); as `load_scenario`."""
-    reader = _Reader(Report(file), templates)
+    reader = _Reader(Report(file), [templates] if templates else [])
     found = reader.scenario(data, "$", "scenario")
     reader.report.settle(data)
     return found
+
+
+def find_file(where: str, checkout: Path | None = None) -> str:
+    """Return `FILE` or `FILE:NAME` with the file's absolute path: from here, else from the checkout if it is there."""
+    path, name = _split(where)
+    if checkout is not None and not path.exists():
+        inside, name_inside = _split(str(checkout / where))
+        path, name = (inside, name_inside) if inside.exists() else (path, name)
+    return f"{path.absolute()}:{name}" if name else str(path.absolute())
 
 
 def _split(where: str) -> tuple[Path, str]:
@@ -71,9 +83,9 @@ def _split(where: str) -> tuple[Path, str]:
 class _Reader:
     """Reads one document into scenarios; what is wrong goes to `report`."""
 
-    def __init__(self, report: Report, templates: Path | None) -> None:
+    def __init__(self, report: Report, templates: Sequence[Path]) -> None:
         self.report = report
-        self._templates = templates
+        self._templates = {file.stem: file for folder in reversed(templates) for file in folder.glob("*.json")}
         self._series: dict[str, Series | None] = {}
         self._ids: dict[str, str] = {}
 
@@ -208,13 +220,13 @@ class _Reader:
         if name is None or name in self._series:
             return self._series.get(name or "")
         self._series[name] = None
-        known = sorted(file.stem for file in self._templates.glob("*.json")) if self._templates else []
+        known = sorted(self._templates)
         if name not in known:
             hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}" if known else "there are none")
             self.report.error(path, f"there is no workload template {show(name)}", hint)
-        elif self._templates:
+        else:
             try:
-                self._series[name] = read_template(self._templates / f"{name}.json").series
+                self._series[name] = read_template(self._templates[name]).series
             except InputError as error:
                 self.report.findings += error.findings
         return self._series[name]

@@ -119,3 +119,10 @@ def test_of_more_nodes_than_one_can_compare_only_the_others_are_run(serflab, tmp
     shown = serflab(*large, "--algorithms", "max_metric,pareto_front")
     assert shown.status == 2
     assert "--algorithms: pareto_front compares up to 512 nodes, found 513" in shown.err
+
+
+def test_the_scenarios_that_ship_are_found_from_anywhere(serflab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "hot-node" in serflab("rebalance", "scenarios").out
+    assert serflab("rebalance", "scenarios", "sample_scenarios.json:bursty").status == 0
+    assert "draws of hot-node" in serflab("rebalance", "compare", "--dry-run").out

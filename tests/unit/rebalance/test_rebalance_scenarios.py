@@ -9,7 +9,7 @@ import pytest
 
 from serflab.errors import InputError
 from serflab.rebalance.scenario import VM, Node, Scenario
-from serflab.rebalance.scenario_check import SAMPLES, check_scenario, load_scenario, load_scenarios
+from serflab.rebalance.scenario_check import SAMPLES, check_scenario, find_file, load_scenario, load_scenarios
 from serflab.rebalance.scenario_generate import Recipe, generate
 from serflab.traces.names import subdomain_problem
 
@@ -91,6 +91,29 @@ def test_a_file_with_several_needs_a_name_that_is_there():
         load_scenario(file)
     with pytest.raises(InputError, match=r'no scenario "hotnode"\n  hint: did you mean "hot-node"'):
         load_scenario(f"{file}:hotnode")
+
+
+def test_templates_beside_the_file_come_before_those_of_the_checkout(tmp_path):
+    file, own = tmp_path / "mine.json", tmp_path / "workload_templates"
+    vms = [{"id": name, "template": name} for name in ("mine", "web-diurnal")]
+    file.write_text(json.dumps({"nodes": [{"name": "a", "vms": vms}]}))
+    with pytest.raises(InputError, match='no workload template "mine"'):
+        load_scenario(file, TEMPLATES)
+    own.mkdir()
+    web = (TEMPLATES / "web-diurnal.json").read_text()
+    (own / "mine.json").write_text(web.replace("web-diurnal", "mine"))
+    mine, shipped = load_scenario(file, TEMPLATES).vms()
+    assert mine.series == shipped.series
+    assert len(mine.series) > 1
+
+
+@pytest.mark.parametrize("name", ["", ":bursty"])
+def test_a_file_is_the_one_from_here_then_that_of_the_checkout(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert find_file(f"{SAMPLES}{name}", CHECKOUT) == f"{CHECKOUT / SAMPLES}{name}"
+    assert find_file(f"no.json{name}", CHECKOUT) == f"{tmp_path / 'no.json'}{name}"
+    (tmp_path / SAMPLES).write_text("{}")
+    assert find_file(f"{SAMPLES}{name}", CHECKOUT) == f"{tmp_path / SAMPLES}{name}"
 
 
 def test_requests_follow_consumption_unless_they_are_given():
