@@ -79,12 +79,11 @@ class LoopPorts:
     prometheus: int
     webhook: int
     descheduler: int
-    controller: int
 
     @classmethod
     def of(cls, base: int) -> LoopPorts:
         """Return the ports from `base` on."""
-        return cls(SerfPorts.of(0, base), *range(base + 10, base + 14))
+        return cls(SerfPorts.of(0, base), *range(base + 10, base + 13))
 
 
 @dataclass(frozen=True, slots=True)

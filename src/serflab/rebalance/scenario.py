@@ -24,8 +24,8 @@ class VM:
     `cpu_consumption` and `memory_consumption` are what it uses on average; with a `series` of points `(cpu, memory)`,
     played from `phase` on and around again, it is at each moment what the point says. `vcpus` is what the guest has
     (default: ten for each core that it uses on average). `cpu_request` and `memory_request` are what its pod requests,
-    ratios too (default: what it uses on average). `pod_name` and `scheduled_node` tell where it runs, where a cluster
-    knows.
+    ratios too (default: what it uses on average). `PodManager` tells by `pod_name` and `scheduled_node` where it
+    runs; they are no part of a scenario.
 
     >>> VM("vm-1", 0.05, 0.08).demand().cores
     1.6
@@ -141,5 +141,4 @@ def _vm_document(vm: VM) -> dict[str, Any]:
     if vm.series:
         document["time_series"] = [{"cpu": cpu, "memory": memory} for cpu, memory in vm.series]
         document["phase"] = vm.phase
-    document |= {"pod_name": vm.pod_name} if vm.pod_name else {}
-    return document | ({"scheduled_node": vm.scheduled_node} if vm.scheduled_node else {})
+    return document

@@ -28,7 +28,6 @@ TEMPLATES: Final = "workload_templates"
 _LONGEST_ID: Final = 63 - len(POD_PREFIX) - 6
 """So that the VM's pod, `virt-launcher-<id>-<random>`, may still be its own host name."""
 _VM_KEYS: Final = ("vcpus", "cpu_request", "memory_request", "time_series", "template", "phase")
-_VM_STATUS: Final = ("pod_name", "scheduled_node")
 
 
 def load_scenario(where: str | Path, templates: Path | None = None) -> Scenario:
@@ -169,7 +168,7 @@ class _Reader:
         before = len(self.report.findings)
         series = self._points(entry, path)
         own = () if series else ("cpu_consumption", "memory_consumption")
-        optional = ("cpu_consumption", "memory_consumption", *_VM_KEYS, *_VM_STATUS)
+        optional = ("cpu_consumption", "memory_consumption", *_VM_KEYS)
         self.report.keys(entry, path, required=("id", *own), optional=optional)
         name = self._name(entry["id"], child(path, "id"), _id_problem) if "id" in entry else ""
         if name and name in self._ids:
@@ -182,7 +181,6 @@ class _Reader:
             scale = [wanted / mean if mean else 0.0 for wanted, mean in zip((cpu, memory), means, strict=True)]
             series = tuple((scale[0] * point[0], scale[1] * point[1]) for point in series)
         vm = VM(name, cpu, memory, series=series, template=entry.get("template", ""))
-        vm.pod_name, vm.scheduled_node = (self._text(entry, key, path) for key in _VM_STATUS)
         if "vcpus" in entry:
             vm.vcpus = self._whole(entry["vcpus"], child(path, "vcpus"), 1)
         if "phase" in entry:

@@ -116,6 +116,15 @@ def test_a_file_is_the_one_from_here_then_that_of_the_checkout(tmp_path, monkeyp
     assert find_file(f"{SAMPLES}{name}", CHECKOUT) == f"{tmp_path / SAMPLES}{name}"
 
 
+def test_where_a_vm_runs_is_no_part_of_a_scenario(caplog):
+    vm = {"id": "v", "cpu_consumption": 0.5, "memory_consumption": 0.5}
+    plain = check_scenario({"nodes": [{"name": "a"}], "vms": [vm]}, "body")
+    told = check_scenario({"nodes": [{"name": "a"}], "vms": [{**vm, "scheduled_node": "b"}]}, "body")
+    assert "$.vms[0].scheduled_node: unknown key, ignored" in caplog.text
+    told.unplaced[0].scheduled_node = "a"
+    assert told.digest() == plain.digest()
+
+
 def test_requests_follow_consumption_unless_they_are_given():
     assert VM("a", 0.1, 0.2).requests == (0.1, 0.2)
     assert VM("a", 0.1, 0.2, cpu_request=0.3, memory_request=0.4).requests == (0.3, 0.4)
