@@ -8,6 +8,7 @@ import click
 
 from serflab.cli.scenario_files import scenario_file, templates
 from serflab.cli.values import PORT, SECONDS
+from serflab.emulation.names import INSTANCE
 from serflab.rebalance.exporter_service import ExporterOptions, serve
 from serflab.rebalance.program import run_until_stopped
 from serflab.rebalance.psi import DEFAULT_FORMULA, FORMULAS
@@ -22,6 +23,9 @@ from serflab.rebalance.psi import DEFAULT_FORMULA, FORMULAS
     "--scenario", metavar="FILE[:NAME]", help="Make its VMs, or without a cluster compute the metrics from it."
 )
 @click.option("--play-only", is_flag=True, help="Make no VMs, let those that are there follow the scenario's series.")
+@click.option(
+    "--instance", metavar="NAME", default="", help=f"Label the VMs that it makes: {INSTANCE}=NAME.  [default: none]"
+)
 @click.option("--offline", is_flag=True, help="Look for no cluster: the scenario alone.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Listen on this address.")
 @click.option("--port", type=PORT, metavar="PORT", default=8000, show_default=True, help="Listen on this port.")

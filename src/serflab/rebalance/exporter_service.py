@@ -43,7 +43,8 @@ class ExporterOptions:
 
     `scenario` is `FILE` or `FILE:NAME`. With `offline` no cluster is looked for. With `play_only` the scenario says
     only what VMs use that somebody else makes: none is made, and nothing is computed from it without a cluster. The VMs
-    are those of `namespace` or of all; new ones go to `namespace` or to `default`.
+    are those of `namespace` or of all; new ones go to `namespace` or to `default`, labelled with `instance` if one is
+    named.
     """
 
     host: str
@@ -57,6 +58,7 @@ class ExporterOptions:
     formula: PsiFormula = DEFAULT_FORMULA
     update_interval: float = 0.5
     stale_after: float = 30.0
+    instance: str = ""
 
     @property
     def vm_namespace(self) -> str:
@@ -84,7 +86,7 @@ async def serve(options: ExporterOptions) -> None:
                 client, namespace=namespace, stale_after=options.stale_after, on_change=exporter.changed
             )
             tasks.create_task(exporter.cluster.run())
-        writes = Writes(exporter, client, options.vm_namespace, options.templates)
+        writes = Writes(exporter, client, options.vm_namespace, options.templates, options.instance)
         await stack.enter_async_context(
             listening(application(exporter, writes, options.host), options.host, options.port)
         )

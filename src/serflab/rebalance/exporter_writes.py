@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
-from serflab.emulation.names import HOSTNAME, MANAGED_BY, MANAGER
+from serflab.emulation.names import HOSTNAME, INSTANCE, MANAGED_BY, MANAGER
 from serflab.errors import InputError
 from serflab.kube.refusal import Refusal
 from serflab.rebalance.bodies import migration_body
@@ -28,15 +28,24 @@ BODY: Final = "body"
 
 
 class Writes:
-    """Carries out writes; `client` is None without a cluster, VMs are those of `namespace`."""
+    """Carries out writes; `client` is None without a cluster, VMs are those of `namespace`.
+
+    The VMs that it makes have the label of an `instance` if one is named.
+    """
 
     def __init__(
-        self, exporter: Exporter, client: ApiClient | None, namespace: str, templates: Path | None = None
+        self,
+        exporter: Exporter,
+        client: ApiClient | None,
+        namespace: str,
+        templates: Path | None = None,
+        instance: str = "",
     ) -> None:
         self._exporter = exporter
         self._client = client
         self._namespace = namespace
         self._templates = templates
+        self._labels = {INSTANCE: instance} if instance else {}
 
     async def load_scenario(self, body: object) -> dict[str, Any]:
         """Take the scenario in a body: the cluster gets its VMs, and loses those of serflab's that are not in it."""
@@ -54,7 +63,7 @@ class Writes:
         """Make VMs in the cluster, whose scheduler places them; return how many."""
         if self._client is None:
             return 0
-        return await create_vms(self._client, vms, self._namespace)
+        return await create_vms(self._client, vms, self._namespace, labels=self._labels)
 
     async def migrate(self, body: object) -> dict[str, Any]:
         """Move VMs: in a cluster by one migration object each, else at once."""

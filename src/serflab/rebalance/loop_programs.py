@@ -16,6 +16,7 @@ from serflab.rebalance.descheduler import Descheduler
 from serflab.rebalance.eviction import DEFAULT_STRATEGY
 from serflab.rebalance.loop_files import prometheus_command
 from serflab.rebalance.loop_settings import NAMESPACE, OWN_SERF
+from serflab.rebalance.placement import LOOP_INSTANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,12 +79,14 @@ class LoopPrograms:
         elif part == CONTROLLER:
             options = (f"--time-scale={self.time_scale:.3f}", _EVICTIONS)
         else:
-            # Each VM is made on the node that the scenario names, which the exporter could not do.
+            # Each VM is made on the node that the scenario names, which the exporter could not do. Those of another
+            # scenario, which it is sent by a call, go with the loop.
             options = (
                 f"--host={LOOPBACK}",
                 f"--port={loop.exporter_port}",
                 f"--scenario={loop.scenario}",
                 "--play-only",
+                f"--instance={LOOP_INSTANCE}",
             )
         return (*rebalance, *options)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from serflab.kube.bulk import run_bulk
@@ -82,12 +83,20 @@ async def list_vms(client: ApiClient, namespace: str) -> list[VM]:
         raise _explained(error) from error
 
 
-async def create_vm(client: ApiClient, vm: SimulatedVM, namespace: str, *, running: bool | None = None) -> VM:
+async def create_vm(
+    client: ApiClient,
+    vm: SimulatedVM,
+    namespace: str,
+    *,
+    running: bool | None = None,
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> VM:
     """Make a VirtualMachine, or let the one of that name use and request what `vm` says, and return it.
 
-    Without `running` a new one runs, and one that is there goes on as it is.
+    Without `running` a new one runs, and one that is there goes on as it is. A new one has `labels` besides its own.
     """
     body = vm_body(vm, namespace, running=running is not False)
+    body["metadata"]["labels"] |= labels
     try:
         return await client.create(vm_path(namespace), body)
     except ApiError as error:
@@ -100,18 +109,19 @@ async def create_vm(client: ApiClient, vm: SimulatedVM, namespace: str, *, runni
     return await client.patch(vm_path(namespace, vm.id), changed)
 
 
-async def create_vms(
+async def create_vms(  # noqa: PLR0913 - what, where, and how it is told
     client: ApiClient,
     vms: Iterable[SimulatedVM],
     namespace: str,
     *,
     limit: int = 16,
     progress: Callable[[int], None] | None = None,
+    labels: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Make many VirtualMachines, `limit` at once, and return how many; `SerflabError` names those that failed."""
 
     async def create(vm: SimulatedVM) -> None:
-        await create_vm(client, vm, namespace)
+        await create_vm(client, vm, namespace, labels=labels)
 
     result = await run_bulk(vms, create, name=lambda vm: vm.id, limit=limit, progress=progress)
     result.raise_for_failures("create VirtualMachines")

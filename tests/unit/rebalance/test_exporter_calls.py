@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from cluster_stand_in import ClusterStandIn
 from prometheus_client.parser import text_string_to_metric_families
 
 from serflab.rebalance import exporter as exporter_module
 from serflab.rebalance.exporter import Exporter
 from serflab.rebalance.exporter_http import LARGEST_BODY, TOKEN_ENV, application
 from serflab.rebalance.exporter_writes import Writes
+from serflab.rebalance.names import vm_path
+from serflab.rebalance.placement import LOOP_INSTANCE, OWN
 from serflab.rebalance.scenario import VM, Node, Scenario
 from serflab.rebalance.scenario_load import ScenarioLoad
 
@@ -211,3 +214,13 @@ async def test_every_metric_is_documented(client):
     documented = set(re.findall(r"`((?:node|serflab)_[a-z_]+)`", page))
     only_of_a_cluster = {"watch_connected", "snapshot_age_seconds", "unreadable_pods"}
     assert documented == names | {f"serflab_rebalance_{name}" for name in only_of_a_cluster}
+
+
+async def test_vms_of_a_scenario_sent_to_the_exporter_of_a_loop_go_with_the_loop(exporter):
+    cluster = ClusterStandIn()
+    writes = Writes(exporter, cluster, "default", instance=LOOP_INSTANCE)
+    await writes.create_vms([VM("sent", 0.1, 0.1)])
+    await Writes(exporter, cluster, "default").create_vms([VM("others", 0.1, 0.1)])
+    labels = {name: cluster.objects[vm_path("default", name)]["metadata"]["labels"] for name in ("sent", "others")}
+    assert labels["sent"].items() >= OWN.items()
+    assert not labels["others"].items() >= OWN.items()

@@ -129,6 +129,7 @@ def test_each_program_is_a_group_of_its_own(tmp_path):
     assert strategies[0] == strategies[1] != []
     assert f"--scenario={CHECKOUT}/sample_scenarios.json:hot-node" in own.command("exporter")
     assert "--play-only" in own.command("exporter")
+    assert "--instance=rebalance" in own.command("exporter")
     assert "--feature-gates=EvictionsInBackground=true" in own.command("descheduler")
     central = LoopPrograms(a_loop(tmp_path, serf="serf1", central=True), programs, 1)
     assert "prometheus" not in central.parts()
