@@ -15,7 +15,7 @@ from serflab.errors import InputError, SerflabError
 from serflab.rebalance.algorithms import ALGORITHMS, check_size
 from serflab.rebalance.compare import compare as run
 from serflab.rebalance.compare import named
-from serflab.rebalance.compare_figures import FIGURES, SHORT
+from serflab.rebalance.compare_figures import FIGURES, SHORT, counted
 from serflab.rebalance.compare_plot import pareto_plot, time_plot
 from serflab.rebalance.compare_report import cells, html, markdown
 from serflab.rebalance.compare_statistics import pareto_front
@@ -105,13 +105,14 @@ def compare(  # noqa: PLR0913 - one parameter per option
     settings = _settings(policy, None if own else _points(policy["target_threshold"]))
     cluster = load_scenario(scenario_file(scenario), templates())
     names = _names(algorithms, len(cluster.nodes))
+    task = f"{counted(len(names), 'algorithm')} on {counted(seeds, 'draw')} of {cluster.name}"
     if dry_run:
         vms = sum(1 for _ in cluster.vms())
-        size = f"{len(cluster.nodes)} nodes, {vms} VMs, {settings.cycles} cycles of {settings.interval:g} s"
-        click.echo(f"would run {len(names)} algorithms on {seeds} draws of {cluster.name}: {size}")
+        sizes = ((len(cluster.nodes), "node"), (vms, "VM"), (settings.cycles, "cycle"))
+        size = f"{', '.join(counted(*each) for each in sizes)} of {settings.interval:g} s"
+        click.echo(f"would run {task}: {size}")
         return
     with Display() as progress:
-        task = f"{len(names)} algorithms on {seeds} draws of {cluster.name}"
         progress.start(task)
         found = run(
             cluster,

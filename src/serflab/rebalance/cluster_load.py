@@ -50,6 +50,10 @@ class ClusterLoad:
         self._nodes_of = Collection(NODES_PATH, label_selector=NODES)
         self._pods = WatchCache(client, self._pods_of, self._load, on_event=self._pod_changed)
         self._nodes = WatchCache(client, self._nodes_of, node_size, on_event=self._node_changed)
+        self._caches: dict[str, WatchCache[Any]] = {
+            f"{self._pods_of.path} with {PODS}": self._pods,
+            f"{self._nodes_of.path} with {NODES}": self._nodes,
+        }
 
     async def run(self) -> None:
         """Follow the cluster until cancelled; `ApiError` when its API server refuses it."""
@@ -92,13 +96,15 @@ class ClusterLoad:
     def problem(self, now: float) -> str:
         """Return why nothing is to be published, empty when all is well."""
         if not self.synced:
-            return "the cluster has not been read yet"
+            return "; ".join(_unread(name, cache) for name, cache in self._caches.items() if not cache.synced)
         age = self.age(now)
         return f"nothing was heard of the cluster for {age:.0f} s" if age > self._stale_after else ""
 
     def state(self, now: float) -> str:
         """Return what else than events changes what is shown."""
-        return "old" if self.synced and self.age(now) > self._stale_after else ""
+        if not self.synced:
+            return self.problem(now)
+        return "old" if self.age(now) > self._stale_after else ""
 
     async def read_anew(self) -> tuple[dict[str, NodeSize], list[VMLoad]]:
         """Ask the API server for nodes and pods now, past the watches; `SerflabError` when it does not tell."""
@@ -144,6 +150,11 @@ class ClusterLoad:
         else:
             self._sizes[event.key] = event.value
         self._on_change()
+
+
+def _unread(name: str, cache: WatchCache[Any]) -> str:
+    why = f": {cache.last_error.message}" if cache.last_error else ""
+    return f"{name} has not been read yet{why}"
 
 
 def node_size(node: dict[str, Any]) -> NodeSize:

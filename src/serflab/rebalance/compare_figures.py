@@ -32,6 +32,15 @@ class Figure:
         return text if not estimate.margin else f"{text} ± {scale * estimate.margin:.{self.digits}f}"
 
 
+def counted(number: int, word: str) -> str:
+    """Return how many of something there are.
+
+    >>> counted(1, "algorithm"), counted(19, "algorithm")
+    ('1 algorithm', '19 algorithms')
+    """
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 FIGURES: Final[dict[str, Figure]] = {
     "migrations": Figure("migrations", "", 1, "begun in the whole run"),
     "sigma_cpu": Figure(
@@ -57,6 +66,7 @@ FIGURES: Final[dict[str, Figure]] = {
     "psi_seconds": Figure("PSI", "node s", 0, "CPU and memory pressure, summed over nodes and time"),
     "gib_moved": Figure("moved", "GiB", 0, "memory of the VMs that migrated"),
     "inert": Figure("inert", "%", 0, "draws in which the algorithm never moved a VM"),
+    "at_rest": Figure("at rest", "%", 0, "draws in whose last fifth of the cycles no VM was asked to move"),
     "unplaced": Figure("unplaced", "", 1, "migrations for which no node had room"),
     "failed_cycles": Figure("failed cycles", "", 1, "cycles without usable scores, in which nothing is evicted"),
 }

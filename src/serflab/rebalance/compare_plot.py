@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from serflab.rebalance.algorithms import ALGORITHMS
+from serflab.rebalance.compare_figures import counted
 from serflab.rebalance.compare_statistics import pareto_front
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def pareto_plot(comparison: Comparison) -> str:
     front = pareto_front(rows)
     across = _Axis.over(max(row.mean("migrations") for row in rows), _LEFT, _WIDTH - _RIGHT)
     up = _Axis.over(max(row.spread for row in rows), _HEIGHT - _BOTTOM, _TOP)
-    title = f"Migrations against spread: {comparison.scenario}, mean of {comparison.seeds} draws"
+    title = f"Migrations against spread: {comparison.scenario}, mean of {counted(comparison.seeds, 'draw')}"
     parts = _frame(title, across, up, "migrations", "spread of CPU and memory at the end (points)")
     line = " ".join(f"{across.at(row.mean('migrations')):.1f},{up.at(row.spread):.1f}" for row in front)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{_FRONT}" stroke-dasharray="4 4"/>')
@@ -89,7 +90,7 @@ def time_plot(comparison: Comparison) -> str:
         f"{ALGORITHMS[name].number} {name}": [(at * minutes, value) for at, value in enumerate(values)]
         for name, values in series.items()
     }
-    title = f"Spread of CPU over time: {comparison.scenario}, mean of {comparison.seeds} draws"
+    title = f"Spread of CPU over time: {comparison.scenario}, mean of {counted(comparison.seeds, 'draw')}"
     return line_plot(title, lines, "minutes", "spread of CPU (points)", labels_at=_WIDTH - 350)
 
 

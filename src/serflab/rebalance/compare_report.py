@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from serflab.rebalance.algorithms import ALGORITHMS
-from serflab.rebalance.compare_figures import FIGURES, SHORT
+from serflab.rebalance.compare_figures import FIGURES, SHORT, counted
 from serflab.rebalance.compare_plot import pareto_plot, time_plot
 from serflab.rebalance.compare_statistics import pareto_front
 
@@ -44,7 +44,7 @@ def html(comparison: Comparison) -> str:
     front = [row.algorithm for row in pareto_front(comparison.rows)]
     body = [
         f"<h1>Rebalancing algorithms on <em>{name}</em></h1>",
-        f"<p>{comparison.nodes} nodes, {comparison.vms} VMs, {comparison.seeds} draws, {_settings(comparison)}.</p>",
+        f"<p>{_size(comparison)}, {_settings(comparison)}.</p>",
         f'<section class="advice"><h2>{heading}</h2><p>{escape(advice.reason)}</p></section>',
         "<h2>Migrations against spread</h2>",
         "<p>Down and to the left is better. Filled circles are the Pareto front; the table has the numbers.</p>",
@@ -94,10 +94,15 @@ def _heading(key: str) -> str:
     return f"{figure.heading} ({figure.unit})" if figure.unit else figure.heading
 
 
+def _size(comparison: Comparison) -> str:
+    sizes = ((comparison.nodes, "node"), (comparison.vms, "VM"), (comparison.seeds, "draw"))
+    return ", ".join(counted(*each) for each in sizes)
+
+
 def _settings(comparison: Comparison) -> str:
     settings = comparison.settings
     ways = [
-        f"{settings.cycles} cycles of {settings.interval:g} s",
+        f"{counted(settings.cycles, 'cycle')} of {settings.interval:g} s",
         f"thresholds {settings.low:g} below and {settings.high:g} above the average"
         if len({row.threshold for row in comparison.rows}) == 1
         else "each algorithm with its recommended threshold",

@@ -99,6 +99,7 @@ class Measures:
             "psi_seconds": self._waiting,
             "gib_moved": self._gib,
             "inert": (self.evicted.sum(axis=-1) == 0).astype(np.float64),
+            "at_rest": (self.evicted[:, end].sum(axis=-1) == 0).astype(np.float64),
             "failed_cycles": self.failed_cycles,
             "unplaced": self.unplaced,
         }

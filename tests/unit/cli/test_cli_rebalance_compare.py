@@ -126,3 +126,8 @@ def test_the_scenarios_that_ship_are_found_from_anywhere(serflab, tmp_path, monk
     assert "hot-node" in serflab("rebalance", "scenarios").out
     assert serflab("rebalance", "scenarios", "sample_scenarios.json:bursty").status == 0
     assert "draws of hot-node" in serflab("rebalance", "compare", "--dry-run").out
+
+
+def test_one_of_something_is_one(serflab):
+    shown = serflab(*QUICK, "--algorithms", "max_metric", "--seeds", "1", "--cycles", "1", "--dry-run")
+    assert shown.out == "would run 1 algorithm on 1 draw of hot-node: 5 nodes, 22 VMs, 1 cycle of 120 s\n"

@@ -11,7 +11,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from cluster_stand_in import ClusterStandIn
 from prometheus_client.parser import text_string_to_metric_families
 
+from serflab.errors import SerflabError
 from serflab.rebalance import exporter as exporter_module
+from serflab.rebalance.cluster_load import ClusterLoad
 from serflab.rebalance.exporter import Exporter
 from serflab.rebalance.exporter_http import LARGEST_BODY, TOKEN_ENV, application
 from serflab.rebalance.exporter_writes import Writes
@@ -224,3 +226,14 @@ async def test_vms_of_a_scenario_sent_to_the_exporter_of_a_loop_go_with_the_loop
     labels = {name: cluster.objects[vm_path("default", name)]["metadata"]["labels"] for name in ("sent", "others")}
     assert labels["sent"].items() >= OWN.items()
     assert not labels["others"].items() >= OWN.items()
+
+
+async def test_what_of_the_cluster_has_not_been_read_is_named_with_the_reason():
+    load = ClusterLoad(None, namespace="demo", stale_after=30, on_change=lambda: None)
+    pods, nodes = load.problem(0).split("; ")
+    assert pods == "/api/v1/namespaces/demo/pods with kubevirt.io=virt-launcher has not been read yet"
+    assert nodes == "/api/v1/nodes with kubevirt.io/schedulable=true has not been read yet"
+    before = load.state(0)
+    load._nodes.last_error = SerflabError("nodes is forbidden")
+    assert load.problem(0).endswith("has not been read yet: nodes is forbidden")
+    assert load.state(0) != before
