@@ -26,6 +26,8 @@ from serflab.rebalance.loop_files import prometheus_directory, takes_more
 from serflab.rebalance.loop_settings import (
     DEFAULT_INTERVAL,
     DEFAULT_SCENARIO,
+    DEFAULT_TARGET_THRESHOLD,
+    DEFAULT_THRESHOLD,
     EXPORTER_PORT,
     FILE_NAME,
     OWN_SERF,
@@ -57,8 +59,14 @@ if TYPE_CHECKING:
 )
 @click.option("--algorithm", metavar="NAME", help=f"The score of a node.  [default: {DEFAULT_ALGORITHM}]")
 @click.option("--interval", type=SECONDS, help=f"Seconds between two cycles.  [default: {DEFAULT_INTERVAL:g}]")
-@click.option("--target-threshold", type=POINTS, help="Points above the average: overutilized.  [default: 10]")
-@click.option("--threshold", type=POINTS, help="Points below the average: underutilized.  [default: 0]")
+@click.option(
+    "--target-threshold",
+    type=POINTS,
+    help=f"Points above the average: overutilized.  [default: {DEFAULT_TARGET_THRESHOLD:g}]",
+)
+@click.option(
+    "--threshold", type=POINTS, help=f"Points below the average: underutilized.  [default: {DEFAULT_THRESHOLD:g}]"
+)
 @click.option("--exporter-port", type=PORT, help=f"The exporter's port.  [default: {EXPORTER_PORT}]")
 @click.option(
     "--port-base", type=PORT, help=f"The loop's other ports.  [default: {PORTS_ABOVE_SERFS} above those of the serfs]"
@@ -151,8 +159,8 @@ def _new(serf: str, directory: Path, given: dict[str, object]) -> Loop:
         nodes=0,
         algorithm=DEFAULT_ALGORITHM,
         interval=DEFAULT_INTERVAL,
-        threshold=0.0,
-        target_threshold=10.0,
+        threshold=DEFAULT_THRESHOLD,
+        target_threshold=DEFAULT_TARGET_THRESHOLD,
         port_base=base,
         exporter_port=EXPORTER_PORT,
         prometheus=f"http://{LOOPBACK}:{ports.prometheus}",

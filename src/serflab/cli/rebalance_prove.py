@@ -21,7 +21,15 @@ from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
 from serflab.rebalance.algorithms import DEFAULT_ALGORITHM
 from serflab.rebalance.loop import down
-from serflab.rebalance.loop_settings import FILE_NAME, PORTS_ABOVE_SERFS, Loop, LoopPorts, loop_directory
+from serflab.rebalance.loop_settings import (
+    DEFAULT_TARGET_THRESHOLD,
+    DEFAULT_THRESHOLD,
+    FILE_NAME,
+    PORTS_ABOVE_SERFS,
+    Loop,
+    LoopPorts,
+    loop_directory,
+)
 from serflab.rebalance.proof import Proof, Report
 from serflab.rebalance.scenario_check import SAMPLES
 
@@ -92,8 +100,8 @@ def _loop(root: Path, state_dir: Path, interval: float, base: int | None) -> Loo
         nodes=0,
         algorithm=DEFAULT_ALGORITHM,
         interval=interval,
-        threshold=0.0,
-        target_threshold=10.0,
+        threshold=DEFAULT_THRESHOLD,
+        target_threshold=DEFAULT_TARGET_THRESHOLD,
         port_base=first,
         exporter_port=first + _EXPORTER_ABOVE,
         prometheus=f"http://{LOOPBACK}:{LoopPorts.of(first).prometheus}",

@@ -279,7 +279,8 @@ _LIST: Final = (
 ALGORITHMS: Final[Mapping[str, Algorithm]] = {algorithm.name: algorithm for algorithm in _LIST}
 """All of them by name, in the order of their numbers."""
 
-DEFAULT_ALGORITHM: Final = "linear_amplified_ideal_point_positive_distance:k3"
+DEFAULT_ALGORITHM: Final = "ideal_point_positive_distance"
+"""With its threshold a loop comes to rest wherever loads do: docs/decisions/0024-a-default-that-comes-to-rest.md."""
 
 
 def find_algorithm(name: str, *, file: str = "algorithms", path: str = "") -> Algorithm:

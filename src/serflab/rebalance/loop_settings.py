@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from serflab.errors import SerflabError
 from serflab.lab.inventory import write_atomically
 from serflab.lab.ports import LOOPBACK, SerfPorts
+from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
 from serflab.rebalance.controller_settings import ControllerSettings
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ OWN_SERF: Final = "rebalance"
 """The name of the serf that a loop starts for itself."""
 DEFAULT_INTERVAL: Final = 60.0
 SHORTEST_INTERVAL: Final = 5.0
+DEFAULT_TARGET_THRESHOLD: Final = float(ALGORITHMS[DEFAULT_ALGORITHM].threshold)
+DEFAULT_THRESHOLD: Final = 0.0
 DEFAULT_SCENARIO: Final = "hot-node"
 NAMESPACE: Final = "default"
 EXPORTER_PORT: Final = 8000

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serflab.errors import InputError
-from serflab.rebalance.algorithms import ALGORITHMS
+from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
 from serflab.rebalance.emulator import Emulation, emulate
 from serflab.rebalance.emulator_cluster import Cluster
 from serflab.rebalance.emulator_descheduler import evictions, random_keys, sources_in_order, victims_in_order
@@ -211,6 +211,16 @@ def test_one_hot_node_comes_to_rest_with_the_defaults():
     outcome = emulate(SCENARIOS["hot-node"], K3, Settings(cycles=30), range(1, 6))
     assert (outcome.sigma[:, -1, 0] < outcome.sigma[:, 0, 0] / 2).all()
     assert outcome.evicted[:, -5:].sum() == 0
+
+
+@pytest.mark.parametrize("scenario", ["balanced", "hot-node", "memory-heavy"])
+def test_a_loop_with_the_default_score_comes_to_rest(scenario):
+    policy = Settings(cycles=40, high=ALGORITHMS[DEFAULT_ALGORITHM].threshold)
+    outcome = emulate(SCENARIOS[scenario], DEFAULT_ALGORITHM, policy, range(1, 11))
+    assert outcome.figures["at_rest"].tolist() == [1] * 10
+    assert outcome.figures["migrations"].max() <= 8
+    assert (outcome.figures["sigma_memory"] < 12).all()
+    assert (outcome.figures["sigma_cpu"] < 12).all()
 
 
 def test_with_equal_requests_and_a_source_that_may_be_chosen_again_most_never_come_to_rest():

@@ -166,6 +166,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(run, tmp_path):
     assert done.exit_code == 0, done.output
     assert "scenario hot-node: 7 nodes, 22 VMs" in done.output
     assert "a cycle every 30 s: scrapes every 2.5 s, averages over 10 s, migrations up to 13.5 s" in done.output
+    assert "\nideal_point_positive_distance, over the average by 10, under it by 0" in done.output
     assert not (tmp_path / "lab").exists()
 
 
