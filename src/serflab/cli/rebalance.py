@@ -21,6 +21,7 @@ _MODULES: Final[dict[str, str]] = {
     "webhook": "rebalance_webhook",
     "down": "rebalance_loop",
     "explain": "rebalance_views",
+    "plot": "rebalance_plot",
     "prove": "rebalance_prove",
     "status": "rebalance_loop",
     "switch": "rebalance_loop",

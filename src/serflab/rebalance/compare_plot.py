@@ -94,24 +94,56 @@ def time_plot(comparison: Comparison) -> str:
     return line_plot(title, lines, "minutes", "spread of CPU (points)", labels_at=_WIDTH - 350)
 
 
-def line_plot(
-    title: str, lines: Mapping[str, Sequence[tuple[float, float]]], below: str, beside: str, *, labels_at: float = 560
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that lasted from one x to another, and what it was."""
+
+    begin: float
+    end: float
+    told: str
+
+
+def line_plot(  # noqa: PLR0913 - what is drawn, and what is written on it
+    title: str,
+    lines: Mapping[str, Sequence[tuple[float, float | None]]],
+    below: str,
+    beside: str,
+    *,
+    labels_at: float = 560,
+    marks: Sequence[Mark] = (),
 ) -> str:
     """Return the plot of up to five lines by their names, each of points (x, y) from 0 up, as SVG.
 
-    `below` and `beside` say what x and y are; the lines' names stand from `labels_at` on.
+    A line has a gap where y is None. `below` and `beside` say what x and y are; the lines' names stand from `labels_at`
+    on. `marks` are drawn behind the lines.
     """
     points = [point for line in lines.values() for point in line]
     across = _Axis.over(max(x for x, _ in points), _LEFT, _WIDTH - _RIGHT)
-    up = _Axis.over(max(y for _, y in points), _HEIGHT - _BOTTOM, _TOP)
+    up = _Axis.over(max(y or 0.0 for _, y in points), _HEIGHT - _BOTTOM, _TOP)
     parts = _frame(title, across, up, below, beside)
+    for mark in marks:
+        x, width = across.at(mark.begin), max(1.5, across.at(mark.end) - across.at(mark.begin))
+        place = f'x="{x:.1f}" y="{_TOP}" width="{width:.1f}" height="{_HEIGHT - _BOTTOM - _TOP}"'
+        parts.append(f'<rect {place} fill="{_LINES[3]}" fill-opacity="0.15"><title>{escape(mark.told)}</title></rect>')
     for index, (name, line) in enumerate(lines.items()):
-        path = " ".join(f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in line)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{_LINES[index]}" stroke-width="2"/>')
+        for piece in _pieces(line):
+            path = " ".join(f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in piece)
+            parts.append(f'<polyline points="{path}" fill="none" stroke="{_LINES[index]}" stroke-width="2"/>')
         at = _TOP + 16 + 18 * index
         parts.append(f'<path d="M{labels_at:g} {at - 4}h22" stroke="{_LINES[index]}" stroke-width="3"/>')
         parts.append(_text(labels_at + 30, at, name, size=11))
     return _svg(title, parts)
+
+
+def _pieces(line: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
+    """Return a line in pieces without gaps."""
+    pieces: list[list[tuple[float, float]]] = [[]]
+    for x, y in line:
+        if y is not None:
+            pieces[-1].append((x, y))
+        elif pieces[-1]:
+            pieces.append([])
+    return [piece for piece in pieces if piece]
 
 
 def _frame(title: str, across: _Axis, up: _Axis, below: str, beside: str) -> list[str]:
