@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from unheard import Silent
 
 from bare_serfs import CHECKOUT, port_block
+from serflab.emulation.names import pods_of
 from serflab.lab.inventory import STATE_ENV
 from serflab.lab.ports import LOOPBACK
 from serflab.lab.processes import lab_processes
@@ -24,6 +26,7 @@ from serflab.rebalance.loop import down, switch
 from serflab.rebalance.loop_programs import CONTROLLER, DESCHEDULER, EXPORTER, PROMETHEUS, WEBHOOK, full_name
 from serflab.rebalance.loop_settings import NAMESPACE, Loop, LoopPorts, load_loop, loop_directory
 from serflab.rebalance.loop_status import loop_status, picture
+from serflab.rebalance.names import EVICTION_IN_PROGRESS
 from serflab.rebalance.preflight import Preflight
 from serflab.rebalance.proof import Proof, Watcher, running_vms, under_way
 from serflab.rebalance.questions import api
@@ -171,6 +174,24 @@ def test_a_controller_that_is_killed_in_migrations_loses_and_doubles_no_vm(loop)
     assert watcher.seen.doubled == set()
 
 
+def test_a_descheduler_that_is_killed_counts_the_evictions_that_go_on(loop):
+    supervisor = Supervisor(loop.directory)
+    wanted = set(asyncio.run(running_vms(loop)))
+    switched = switch(loop.changed(algorithm="max_metric", target_threshold=0.0))
+    await_true(lambda: nodes_left(loop) and nodes_left(loop) == nodes_of_marked_pods(loop), "nothing is evicted")
+    supervisor.stop(full_name(CONTROLLER))  # what is under way stays so
+    done = len(ended_cycles(switched))
+    kill(supervisor, DESCHEDULER)
+    await_true(lambda: len(ended_cycles(switched)) > done, "no cycle after the kill")
+    left = nodes_left(loop)
+    supervisor.stop(full_name(DESCHEDULER))
+    supervisor.start(full_name(CONTROLLER))
+    await_true(lambda: not nodes_left(loop), "migrations do not end")
+    assert 0 < left.total() <= 5
+    assert max(left.values()) <= 2
+    assert asyncio.run(running_vms(loop)) == dict.fromkeys(wanted, 1)
+
+
 def test_when_a_node_vanishes_its_vms_run_elsewhere_and_cycles_go_on_with_the_others(loop, proof):
     wanted = set(asyncio.run(running_vms(loop)))
     kubectl = proof._programs["kubectl"]
@@ -193,9 +214,31 @@ def kill(supervisor, program):
     await_true(runs_again, f"{program} is not started again")
 
 
-def nodes_of_vms(loop):
+def asked(loop, question):
+    """Return what the API server of the loop answers to a question."""
+
     async def ask():
         async with api(loop) as client:
-            return await list_vms(client, NAMESPACE)
+            return await question(client)
 
-    return {vm["status"].get("nodeName") for vm in asyncio.run(ask())}
+    return asyncio.run(ask())
+
+
+def statuses(loop):
+    return [vm["status"] for vm in asked(loop, lambda client: list_vms(client, NAMESPACE))]
+
+
+def nodes_of_vms(loop):
+    return {status.get("nodeName") for status in statuses(loop)}
+
+
+def nodes_left(loop):
+    """Return how many VMs have to leave each node now."""
+    return Counter(status["evacuationNodeName"] for status in statuses(loop) if status.get("evacuationNodeName"))
+
+
+def nodes_of_marked_pods(loop):
+    """Return how many pods of each node carry the mark by which a descheduler knows of evictions that go on."""
+    pods = asked(loop, lambda client: client.list(pods_of(NAMESPACE)))["items"]
+    marked = [pod for pod in pods if EVICTION_IN_PROGRESS in pod["metadata"].get("annotations", {})]
+    return Counter(pod["spec"]["nodeName"] for pod in marked)
