@@ -92,6 +92,10 @@ async def settled(client: ApiClient, pods: Watched, namespace: str, left: str = 
     )
 
 
+async def without_migrations(client: ApiClient, namespace: str) -> bool:
+    return not (await client.list(migration_path(namespace)))["items"]
+
+
 async def life(client: ApiClient, credentials, settings: ControllerSettings, lives: int, *, migrate: bool) -> bool:
     """Let a VM come to run or migrate under a controller that dies, then under another; whether the first has died."""
     namespace = settings.namespace
@@ -122,6 +126,8 @@ async def life(client: ApiClient, credentials, settings: ControllerSettings, liv
             assert len(found) == 1
         await delete_vms(client, namespace)
         await watched.cache.wait_for(lambda: not watched.cache.objects)
+        # Kubernetes' garbage collector takes them when it comes to it.
+        await holds(lambda: without_migrations(client, namespace))
     return mortal.dead.is_set()
 
 
