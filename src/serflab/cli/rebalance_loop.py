@@ -39,7 +39,7 @@ from serflab.rebalance.loop_settings import (
     loop_directory,
 )
 from serflab.rebalance.loop_status import GO_ON, LoopStatus, loop_status
-from serflab.rebalance.placement import nodes_for
+from serflab.rebalance.placement import check_room, nodes_for
 from serflab.rebalance.scenario_check import SAMPLES, TEMPLATES, load_scenario
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def up(  # noqa: PLR0913, PLR0917 - the options of the command
     plan = load_scenario(loop.scenario, loop.checkout / TEMPLATES)
     wanted = nodes_for(plan, loop.nodes or None)
     check_size(loop.algorithm, len(wanted), file="--algorithm")
+    check_room(wanted, loop.scenario)
     toolbox = Toolbox(loop.checkout)
     needed = tools_named([*LAB_TOOLS, "descheduler"])
     if dry_run:

@@ -63,7 +63,7 @@ class Capacity:
         >>> Capacity().cpu(0.15)
         '4800m'
         """
-        return f"{_up(ratio * self.cores * 1000)}m"
+        return f"{rounded_up(ratio * self.cores * 1000)}m"
 
     def memory(self, ratio: float) -> str:
         """Return a ratio of the memory as a quantity, in Mi, rounded up.
@@ -71,7 +71,7 @@ class Capacity:
         >>> Capacity(memory_gib=64).memory(0.25)
         '16384Mi'
         """
-        return f"{_up(ratio * self.memory_gib * 1024)}Mi"
+        return f"{rounded_up(ratio * self.memory_gib * 1024)}Mi"
 
 
 DEFAULT_CAPACITY: Final = Capacity()
@@ -267,6 +267,7 @@ def budget_body(vm: Mapping[str, Any], least: int) -> dict[str, Any]:
     return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}
 
 
-def _up(value: float) -> int:
+def rounded_up(value: float) -> int:
+    """Return a request as a pod has it, in millicores or Mi: a whole number, 1 or more."""
     # What is a whole number but for the last bit of its double stays that number.
     return max(1, math.ceil(round(value, 6)))

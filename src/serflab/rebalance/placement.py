@@ -10,12 +10,22 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from serflab.emulation.names import HOSTNAME, INSTANCE, KWOK_NODE, MANAGED_BY, MANAGER, NODES_PATH, pods_of
-from serflab.errors import SerflabError
+from serflab.errors import Finding, InputError, SerflabError
 from serflab.kube.bulk import run_bulk
 from serflab.kube.client import ApiError
-from serflab.rebalance.bodies import vm_body
+from serflab.rebalance.bodies import rounded_up, vm_body
 from serflab.rebalance.launchers import SELECTOR, name_of
-from serflab.rebalance.names import CREATED_BY, KWOK_TYPE, NODE_PODS, NODE_TYPE, SCHEDULABLE, VMS_PATH, vm_path
+from serflab.rebalance.names import (
+    CREATED_BY,
+    KWOK_TYPE,
+    NODE_CORES,
+    NODE_MEMORY_GIB,
+    NODE_PODS,
+    NODE_TYPE,
+    SCHEDULABLE,
+    VMS_PATH,
+    vm_path,
+)
 from serflab.rebalance.scenario import Node
 from serflab.rebalance.virtual_machines import delete_vms, list_vms
 
@@ -55,6 +65,25 @@ def nodes_for(scenario: Scenario, count: int | None) -> list[Node]:
         if (name := f"kwok-node-{number}") not in names:
             nodes.append(Node(name))
     return nodes
+
+
+def check_room(nodes: Sequence[Node], file: str) -> None:
+    """Raise `InputError` with each node that has no room for what the VMs request that are to start on it."""
+    findings = []
+    for node in nodes:
+        cpu = sum(rounded_up(1000 * NODE_CORES * vm.requests[0]) for vm in node.vms) / (1000 * node.cpu_cores)
+        memory = sum(rounded_up(1024 * NODE_MEMORY_GIB * vm.requests[1]) for vm in node.vms) / (1024 * node.memory_gib)
+        full = [f"{share:.1%} of its {name}" for name, share in (("CPU", cpu), ("memory", memory)) if share > 1]
+        if full:
+            problem = (
+                f"the VMs of {node.name} request {' and '.join(full)}: the scheduler finds no room for all of them"
+            )
+            findings.append(Finding(file, "", problem, "give them a lower cpu_request or memory_request"))
+        if len(node.vms) > NODE_PODS:
+            problem = f"{node.name} has {len(node.vms)} VMs, more than the {NODE_PODS} pods that a node takes"
+            findings.append(Finding(file, "", problem, "let some start on other nodes"))
+    if findings:
+        raise InputError(findings)
 
 
 class TooFewNodesError(SerflabError):

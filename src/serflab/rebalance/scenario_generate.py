@@ -13,6 +13,8 @@ from serflab.traces.draws import Draws
 _SIZES: Final = ((0.5, 2.0, 0.4), (1.0, 4.0, 0.7), (2.0, 8.0, 0.9), (4.0, 12.0, 1.0))
 _SPREAD: Final = 0.5
 _DIGITS: Final = 5
+# Of a node, with room for requests that are rounded up.
+_MOST_REQUESTED: Final = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,19 @@ def generate(recipe: Recipe, *, again: int | None = None) -> list[Node]:
     for index, home in enumerate(_homes(recipe, draws)):
         cpu, memory = round(cores[index] * cpu_unit, _DIGITS), round(gib[index] * memory_unit, _DIGITS)
         nodes[home].vms.append(VM(f"vm-{index + 1:0{digits}}", cpu, memory))
+    for node in nodes:
+        _overcommit(node.vms)
     return nodes
+
+
+def _overcommit(vms: list[VM]) -> None:
+    """Let VMs that use more than their node has request what it has, in proportion: they all start there."""
+    cpu, memory = (sum(used) for used in zip(*(vm.load() for vm in vms), strict=True)) if vms else (0.0, 0.0)
+    for vm in vms:
+        if cpu > _MOST_REQUESTED:
+            vm.cpu_request = round(vm.cpu_consumption * _MOST_REQUESTED / cpu, _DIGITS)
+        if memory > _MOST_REQUESTED:
+            vm.memory_request = round(vm.memory_consumption * _MOST_REQUESTED / memory, _DIGITS)
 
 
 def _size(which: float, spread_cpu: float, spread_memory: float) -> tuple[float, float]:

@@ -17,9 +17,10 @@ from serflab.rebalance import preflight
 from serflab.rebalance.loop_files import takes_more, write_policy, write_prometheus
 from serflab.rebalance.loop_programs import LoopPrograms
 from serflab.rebalance.loop_settings import Loop, Times, load_loop, loop_directory
-from serflab.rebalance.placement import node_body, nodes_for
+from serflab.rebalance.placement import check_room, node_body, nodes_for
 from serflab.rebalance.policy_check import load_policy
 from serflab.rebalance.scenario import VM, Node, Scenario
+from serflab.rebalance.scenario_check import load_scenario
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -141,6 +142,27 @@ def test_a_scenario_is_filled_up_with_empty_nodes():
     assert len(nodes_for(scenario, None)) == 2
     with pytest.raises(SerflabError, match="has 2 nodes, more than 1"):
         nodes_for(scenario, 1)
+
+
+def test_vms_that_cannot_start_on_their_node_are_told_beforehand():
+    full = Node("full", cpu_cores=16, vms=[VM("vm-1", 0.3, 0.1), VM("vm-2", 0.2, 0.1)])
+    check_room([full], "scenario.json")
+    full.vms.append(VM("vm-3", 0.05, 0.81))
+    many = Node("many", vms=[VM(f"small-{index}", 0.001, 0.001) for index in range(501)])
+    with pytest.raises(InputError) as raised:
+        check_room([full, many], "scenario.json")
+    told = str(raised.value)
+    assert "scenario.json: the VMs of full request 110.0% of its CPU and 101.0% of its memory: " in told
+    assert "scenario.json: many has 501 VMs, more than the 500 pods that a node takes" in told
+    full.vms[2].cpu_request, full.vms[2].memory_request = 0.0, 0.7
+    with pytest.raises(InputError, match=r"request 100\.0% of its CPU: "):
+        check_room([full], "scenario.json")  # a request is a millicore at least
+
+
+def test_the_vms_of_each_sample_have_room_where_they_start():
+    for name in ("balanced", "hot-node", "memory-heavy", "bursty", "large"):
+        found = load_scenario(f"{CHECKOUT / 'sample_scenarios.json'}:{name}", CHECKOUT / "workload_templates")
+        check_room(found.nodes, name)
 
 
 def test_a_node_takes_part_and_takes_vms_only():

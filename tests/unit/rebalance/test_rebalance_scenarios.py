@@ -67,6 +67,16 @@ def test_a_recipe_makes_the_same_again_and_another_with_a_number():
     assert {vm.id for node in generate(recipe, again=1) for vm in node.vms} == {f"vm-{i:02d}" for i in range(1, 51)}
 
 
+def test_vms_that_use_more_than_their_node_has_request_what_it_has():
+    nodes = generate(Recipe(nodes=10, vms=200, cpu=0.7, memory=0.4, imbalance=0.8))
+    over = [node for node in nodes if node.usage()[0] > 1]
+    assert 0 < len(over) < len(nodes)
+    for node in over:
+        assert 0.98 < sum(vm.requests[0] for vm in node.vms) <= 0.991
+        assert {vm.requests[1] == vm.memory_consumption for vm in node.vms} == {node.usage()[1] <= 0.99}
+    assert all(vm.cpu_request is None for node in nodes if node.usage()[0] < 0.99 for vm in node.vms)
+
+
 def test_a_written_scenario_reads_back(samples):
     for scenario in samples.values():
         again = check_scenario(json.loads(json.dumps(scenario.document())), "again")
