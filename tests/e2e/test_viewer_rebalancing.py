@@ -132,6 +132,11 @@ def test_the_button_leads_to_the_nodes_with_their_vms_and_classes(visit: Visit, 
     assert "tab=rebalancing" in page.url
 
 
+def test_only_the_panel_scrolls_however_many_vms_there_are(tab: Page) -> None:
+    assert tab.evaluate("document.querySelector('.panel-body').scrollHeight > innerHeight")
+    assert tab.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+
+
 def test_a_vm_that_migrates_is_seen_to_leave_to_come_and_to_fly(tab: Page, lab: LoopOnPage) -> None:
     tab.evaluate(FLIGHTS)
     vm = lab.largest_vm()

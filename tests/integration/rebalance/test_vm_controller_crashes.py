@@ -15,7 +15,7 @@ from serflab.kube.credentials import load_credentials
 from serflab.kube.watch import Collection, WatchCache
 from serflab.rebalance.controller import Controller
 from serflab.rebalance.controller_settings import ControllerSettings
-from serflab.rebalance.launchers import SELECTOR, is_live
+from serflab.rebalance.launchers import SELECTOR, is_live, owner_uid
 from serflab.rebalance.names import migration_path, vm_path
 from serflab.rebalance.virtual_machines import create_vm, delete_vms, get_vm
 
@@ -92,10 +92,6 @@ async def settled(client: ApiClient, pods: Watched, namespace: str, left: str = 
     )
 
 
-async def without_migrations(client: ApiClient, namespace: str) -> bool:
-    return not (await client.list(migration_path(namespace)))["items"]
-
-
 async def life(client: ApiClient, credentials, settings: ControllerSettings, lives: int, *, migrate: bool) -> bool:
     """Let a VM come to run or migrate under a controller that dies, then under another; whether the first has died."""
     namespace = settings.namespace
@@ -122,12 +118,12 @@ async def life(client: ApiClient, credentials, settings: ControllerSettings, liv
         assert max(watched.counts) <= (2 if migrate else 1)
         if migrate:
             assert min(watched.counts) >= 1
+            # Those of the VM before are there until Kubernetes' garbage collector comes to them.
+            uid = (await get_vm(client, namespace, "vm-1"))["metadata"]["uid"]
             found = (await client.list(migration_path(namespace)))["items"]
-            assert len(found) == 1
+            assert [owner_uid(item) for item in found].count(uid) == 1
         await delete_vms(client, namespace)
         await watched.cache.wait_for(lambda: not watched.cache.objects)
-        # Kubernetes' garbage collector takes them when it comes to it.
-        await holds(lambda: without_migrations(client, namespace))
     return mortal.dead.is_set()
 
 
