@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 AT = "Number(new URLSearchParams(location.hash.slice(1)).get('at'))"
-BANNER = re.compile(r"Showing \d\d:\d\d:\d\d, not live")
+# Of another day, as shortly after midnight, it has a date.
+BANNER = re.compile(r"Showing (\d+/\d+/\d+ )?\d\d:\d\d:\d\d, not live")
 POINTS = 8
 
 

@@ -35,7 +35,7 @@ from serflab.offload.records import requested
 from serflab.offload.release import bring_back, delete
 from serflab.offload.requests import get_or_none
 from serflab.offload.room import room
-from serflab.offload.transfer import OUT, transfer_between
+from serflab.offload.transfer import HOME, OUT, transfer_between
 from serflab.offload.virtual_pods import VirtualPod, virtual_pods
 from serflab.offload.workloads import load_workload_template, own_series
 
@@ -176,6 +176,7 @@ async def return_home(fleet: Fleet, identifier: str) -> VirtualPod:
         message = f"{pod.provider}, where {identifier} runs, does not answer"
         raise Refusal(503, "cluster_unreachable", message, hint="its state is there; try again when it is back")
     await bring_back(fleet, pod)
+    await _homeward(fleet, identifier)
     return pod
 
 
@@ -307,3 +308,15 @@ async def _seen(fleet: Fleet, identifier: str) -> VirtualPod:
     raise Refusal(
         503, "unavailable", f"{identifier} was made, but its serf does not tell of it", hint="look again soon"
     )
+
+
+async def _homeward(fleet: Fleet, identifier: str) -> None:
+    """Wait until the watch has told that a pod is on its way home: until then whoever asks would hear that it stays."""
+    deadline = time.monotonic() + _SEEN_SECONDS
+    while time.monotonic() < deadline:
+        pod = find(fleet, identifier)
+        if pod is None or pod.shadow is None or pod.shadow.handover == HOME:
+            return
+        await asyncio.sleep(0.02)
+    message = f"{identifier} is to come back, but its serf does not tell of it"
+    raise Refusal(503, "unavailable", message, hint="look again soon")
