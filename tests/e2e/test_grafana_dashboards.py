@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 GRAFANA = Path(__file__).resolve().parents[2] / "grafana"
 DASHBOARDS = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in GRAFANA.glob("dashboards/*.json")}
+RULES = yaml.safe_load((GRAFANA.parent / "prometheus-rules.yml").read_text(encoding="utf-8"))["groups"]
+RECORDED = {rule["record"] for group in RULES for rule in group["rules"]}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 # Of a range of a minute, at a scrape every 5 s: four scrapes is what Grafana takes for $__rate_interval.
 BUILT_IN = {"__rate_interval": "20s", "__interval": "5s", "__range": "60s"}
@@ -51,14 +53,14 @@ class LabPrometheus:
 
 @pytest.fixture(scope="module")
 def prometheus(lab: Any) -> LabPrometheus:
-    """The lab's Prometheus, once the rules know every serf and rates can be computed."""
+    """The lab's Prometheus, once every rule has recorded, of every serf, and rates can be computed."""
     server, serfs = LabPrometheus(lab.prometheus_url), len(lab.inventory.serfs)
     ready = f"count(rate(serflab_replay_patches_total[20s])) == {serfs} and count(serflab:serf_cpu:percent) == {serfs}"
     for _ in range(300):
-        if server.get("query", query=ready)["result"]:
+        if server.get("query", query=ready)["result"] and set(server.get("label/__name__/values")) >= RECORDED:
             return server
         time.sleep(0.2)
-    pytest.fail("the lab never had a rate of patches for every serf")
+    pytest.fail("the lab never had a rate of patches for every serf, or not all that its rules record")
 
 
 def variables(dashboard: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,13 @@ def test_the_copies_are_where_the_command_line_and_the_configuration_look_for_th
     config = yaml.safe_load((files.directory / "prometheus.yml").read_text())
     for pattern in [*config["rule_files"], "targets/serfs.json"]:
         assert list(files.directory.glob(pattern)), pattern
+
+
+def test_a_sum_of_sums_stands_below_them_in_one_group_so_that_both_are_of_one_instant(checkout):
+    groups = yaml.safe_load((checkout / "prometheus-rules.yml").read_text())["groups"]
+    recorded = {rule["record"] for group in groups for rule in group["rules"]}
+    for group in groups:
+        above = set()
+        for rule in group["rules"]:
+            assert recorded & set(re.findall(r"serflab:\w+:\w+", rule["expr"])) <= above, rule["record"]
+            above.add(rule["record"])
