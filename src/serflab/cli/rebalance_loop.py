@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,7 @@ from serflab.cli.table import print_table
 from serflab.cli.values import POINTS, PORT, SECONDS
 from serflab.errors import Finding, InputError, SerflabError
 from serflab.lab.inventory import CONTAINERLAB, load_inventory
-from serflab.lab.ports import LOOPBACK, port_base
+from serflab.lab.ports import port_base
 from serflab.lab.processes import lab_processes
 from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
@@ -34,7 +34,6 @@ from serflab.rebalance.loop_settings import (
     PORTS_ABOVE_SERFS,
     SHORTEST_INTERVAL,
     Loop,
-    LoopPorts,
     load_loop,
     loop_directory,
 )
@@ -44,7 +43,6 @@ from serflab.rebalance.scenario_check import SAMPLES, TEMPLATES, load_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from serflab.rebalance.scenario import Node, Scenario
 
@@ -128,7 +126,7 @@ def _page() -> str:
         return "start it with `.venv/bin/python flask-app/app.py`; there, Rebalancing"
 
 
-def _asked(serf: str | None, given: dict[str, object]) -> Loop:
+def _asked(serf: str | None, given: dict[str, Any]) -> Loop:
     """Return the loop that is asked for: that which is up with what is given changed, else one of the defaults."""
     directory = loop_directory(state_dir())
     if (directory / FILE_NAME).exists():
@@ -144,34 +142,19 @@ def _asked(serf: str | None, given: dict[str, object]) -> Loop:
                 f"the loop has its ports from {before.port_base} on", hint="`serflab rebalance down` first"
             )
         return before.changed(**given)
-    return _new(serf or "", directory, given)
+    return _new(serf, given)
 
 
-def _new(serf: str, directory: Path, given: dict[str, object]) -> Loop:
-    root = checkout()
-    base = port_base() + PORTS_ABOVE_SERFS
-    ports = LoopPorts.of(int(str(given.get("port_base", base))))
-    loop = Loop(
-        checkout=root,
-        directory=directory,
-        serf=serf,
-        kubeconfig=directory / "serf" / "kubeconfig",
-        scenario=f"{root / SAMPLES}:{DEFAULT_SCENARIO}",
-        nodes=0,
-        algorithm=DEFAULT_ALGORITHM,
-        interval=DEFAULT_INTERVAL,
-        threshold=DEFAULT_THRESHOLD,
-        target_threshold=DEFAULT_TARGET_THRESHOLD,
-        port_base=base,
-        exporter_port=EXPORTER_PORT,
-        prometheus=f"http://{LOOPBACK}:{ports.prometheus}",
-    ).changed(**given)
+def _new(serf: str | None, given: dict[str, Any]) -> Loop:
+    base = given.pop("port_base", port_base() + PORTS_ABOVE_SERFS)
+    loop = Loop.on_its_own_serf(checkout(), state_dir(), base, **given)
     if not serf:
         return loop
     lab = inventory()
+    loop = loop.changed(serf=serf, kubeconfig=lab.serf(serf).kubeconfig)
     central = loop.changed(central=True, prometheus=lab.prometheus)
     takes = lab.runtime != CONTAINERLAB and takes_more(prometheus_directory(central))
-    return (central if takes else loop).changed(kubeconfig=lab.serf(serf).kubeconfig)
+    return central if takes else loop
 
 
 def _check(loop: Loop) -> Loop:

@@ -16,19 +16,14 @@ from serflab.cli.context import checkout, output_option
 from serflab.cli.display import Display
 from serflab.cli.table import print_table
 from serflab.cli.values import PORT, SECONDS
-from serflab.lab.ports import LOOPBACK, port_base
+from serflab.lab.ports import port_base
 from serflab.lab.tools.pinned import LAB_TOOLS, tools_named
 from serflab.lab.tools.toolbox import Toolbox
-from serflab.rebalance.algorithms import DEFAULT_ALGORITHM
 from serflab.rebalance.loop import down
 from serflab.rebalance.loop_settings import (
-    DEFAULT_TARGET_THRESHOLD,
-    DEFAULT_THRESHOLD,
     FILE_NAME,
     PORTS_ABOVE_SERFS,
     Loop,
-    LoopPorts,
-    loop_directory,
 )
 from serflab.rebalance.proof import Proof, Report
 from serflab.rebalance.scenario_check import SAMPLES
@@ -90,22 +85,7 @@ def _prove(loop: Loop, programs: Mapping[str, Path], progress: Progress) -> Repo
 
 def _loop(root: Path, state_dir: Path, interval: float, base: int | None) -> Loop:
     first = base if base is not None else port_base() + PORTS_ABOVE_SERFS + _ABOVE_A_LOOP
-    directory = loop_directory(state_dir)
-    return Loop(
-        checkout=root,
-        directory=directory,
-        serf="",
-        kubeconfig=directory / "serf" / "kubeconfig",
-        scenario="",
-        nodes=0,
-        algorithm=DEFAULT_ALGORITHM,
-        interval=interval,
-        threshold=DEFAULT_THRESHOLD,
-        target_threshold=DEFAULT_TARGET_THRESHOLD,
-        port_base=first,
-        exporter_port=first + _EXPORTER_ABOVE,
-        prometheus=f"http://{LOOPBACK}:{LoopPorts.of(first).prometheus}",
-    )
+    return Loop.on_its_own_serf(root, state_dir, first, interval=interval, exporter_port=first + _EXPORTER_ABOVE)
 
 
 def _show(report: Report, output: str) -> None:

@@ -12,6 +12,7 @@ from serflab.lab.inventory import write_atomically
 from serflab.lab.ports import LOOPBACK, SerfPorts
 from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
 from serflab.rebalance.controller_settings import ControllerSettings
+from serflab.rebalance.scenario_check import SAMPLES
 
 if TYPE_CHECKING:
     from serflab.rebalance.scenario import Scenario
@@ -118,6 +119,27 @@ class Loop:
     since: float = 0.0
     placed: str = ""
     failed: str = ""
+
+    @classmethod
+    def on_its_own_serf(cls, checkout: Path, state_dir: Path, port_base: int, **values: Any) -> Loop:  # noqa: ANN401
+        """Return a loop on a serf that it starts itself, beside the lab in `state_dir`: the defaults, with `values`."""
+        directory = loop_directory(state_dir)
+        defaults = cls(
+            checkout=checkout,
+            directory=directory,
+            serf="",
+            kubeconfig=directory / "serf" / "kubeconfig",
+            scenario=f"{checkout / SAMPLES}:{DEFAULT_SCENARIO}",
+            nodes=0,
+            algorithm=DEFAULT_ALGORITHM,
+            interval=DEFAULT_INTERVAL,
+            threshold=DEFAULT_THRESHOLD,
+            target_threshold=DEFAULT_TARGET_THRESHOLD,
+            port_base=port_base,
+            exporter_port=EXPORTER_PORT,
+            prometheus=f"http://{LOOPBACK}:{LoopPorts.of(port_base).prometheus}",
+        )
+        return defaults.changed(**values)
 
     @property
     def ports(self) -> LoopPorts:

@@ -15,16 +15,15 @@ from unheard import Silent
 from bare_serfs import CHECKOUT, port_block
 from serflab.emulation.names import pods_of
 from serflab.lab.inventory import STATE_ENV
-from serflab.lab.ports import LOOPBACK
 from serflab.lab.processes import lab_processes
 from serflab.lab.supervisor import Supervisor
 from serflab.lab.tools.pinned import LAB_TOOLS
 from serflab.lab.tools.toolbox import Toolbox
-from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
+from serflab.rebalance.algorithms import ALGORITHMS
 from serflab.rebalance.explain import ended_cycles, explain
 from serflab.rebalance.loop import down, switch
 from serflab.rebalance.loop_programs import CONTROLLER, DESCHEDULER, EXPORTER, PROMETHEUS, WEBHOOK, full_name
-from serflab.rebalance.loop_settings import NAMESPACE, Loop, LoopPorts, load_loop, loop_directory
+from serflab.rebalance.loop_settings import NAMESPACE, Loop, load_loop
 from serflab.rebalance.loop_status import loop_status, picture
 from serflab.rebalance.names import EVICTION_IN_PROGRESS
 from serflab.rebalance.preflight import Preflight
@@ -44,29 +43,15 @@ def await_true(condition, what, seconds=120):
 def proof(tmp_path_factory):
     """The proof on a loop of the module's own; it is brought up by the first part that runs."""
     state_dir = tmp_path_factory.mktemp("loop") / "lab"
-    directory, base = loop_directory(state_dir), port_block(0) + 20
-    loop = Loop(
-        checkout=CHECKOUT,
-        directory=directory,
-        serf="",
-        kubeconfig=directory / "serf" / "kubeconfig",
-        scenario="",
-        nodes=0,
-        algorithm=DEFAULT_ALGORITHM,
-        interval=6.0,
-        threshold=0.0,
-        target_threshold=10.0,
-        port_base=base,
-        exporter_port=base + 15,
-        prometheus=f"http://{LOOPBACK}:{LoopPorts.of(base).prometheus}",
-    )
+    base = port_block(0) + 20
+    loop = Loop.on_its_own_serf(CHECKOUT, state_dir, base, interval=6.0, exporter_port=base + 15)
     toolbox = Toolbox(CHECKOUT)
     programs = {name: toolbox.path(name) for name in (*LAB_TOOLS, "descheduler")}
     try:
         yield Proof(loop, CHECKOUT / "sample_scenarios.json", programs, Silent())
     finally:
         down(state_dir, Silent())
-        assert not list(lab_processes(directory))
+        assert not list(lab_processes(loop.directory))
         assert not state_dir.exists()
 
 

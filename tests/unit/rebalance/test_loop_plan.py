@@ -26,23 +26,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def a_loop(tmp_path, **values):
-    directory = loop_directory(tmp_path / "lab")
-    asked = {
-        "checkout": CHECKOUT,
-        "directory": directory,
-        "serf": "",
-        "kubeconfig": directory / "serf" / "kubeconfig",
-        "scenario": f"{CHECKOUT}/sample_scenarios.json:hot-node",
-        "nodes": 5,
-        "algorithm": "cpu_focused",
-        "interval": 60.0,
-        "threshold": 0.0,
-        "target_threshold": 10.0,
-        "port_base": 21900,
-        "exporter_port": 8000,
-        "prometheus": "http://127.0.0.1:21910",
-    }
-    return Loop(**asked | values)
+    return Loop.on_its_own_serf(CHECKOUT, tmp_path / "lab", 21900, **{"nodes": 5, "algorithm": "cpu_focused"} | values)
 
 
 @pytest.mark.parametrize("interval", [8, 10, 30, 60, 300])

@@ -10,7 +10,7 @@ from serflab.errors import SerflabError
 from serflab.lab.inventory import STATE_ENV
 from serflab.lab.supervisor import ProgramState, Supervisor
 from serflab.rebalance.loop import LoopRuntime
-from serflab.rebalance.loop_settings import Loop, load_loop, loop_directory
+from serflab.rebalance.loop_settings import Loop, load_loop
 from serflab.rebalance.loop_status import awaited, picture
 from serflab.rebalance.scenario import Scenario
 
@@ -20,22 +20,8 @@ PARTS = ("prometheus", "webhook", "controller", "exporter", "descheduler")
 @pytest.fixture
 def loop(tmp_path, monkeypatch):
     monkeypatch.setenv(STATE_ENV, str(tmp_path / "lab"))
-    directory = loop_directory(tmp_path / "lab")
-    kept = Loop(
-        checkout=tmp_path,
-        directory=directory,
-        serf="",
-        kubeconfig=directory / "serf" / "kubeconfig",
-        scenario="scenarios.json",
-        nodes=0,
-        algorithm="cpu_focused",
-        interval=60.0,
-        threshold=0.0,
-        target_threshold=10.0,
-        port_base=1,  # nobody listens there
-        exporter_port=1,
-        prometheus="http://127.0.0.1:1",
-    )
+    nobody = {"exporter_port": 1, "prometheus": "http://127.0.0.1:1"}
+    kept = Loop.on_its_own_serf(tmp_path, tmp_path / "lab", 1, scenario="scenarios.json", **nobody)
     kept.save()
     return kept
 

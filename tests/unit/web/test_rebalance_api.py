@@ -141,21 +141,13 @@ def saved(checkout: Path, port: int, **values: Any) -> Loop:
         )
     )
     asked: dict[str, Any] = {
-        "checkout": checkout,
-        "directory": directory,
-        "serf": "",
         "kubeconfig": kubeconfig,
-        "scenario": f"{checkout}/sample_scenarios.json:hot-node",
         "nodes": 3,
         "algorithm": "cpu_focused",
-        "interval": 60.0,
-        "threshold": 0.0,
-        "target_threshold": 10.0,
-        "port_base": 22000,
         "exporter_port": port,
         "prometheus": f"http://127.0.0.1:{port}",
     }
-    loop = Loop(**asked | values)
+    loop = Loop.on_its_own_serf(checkout, directory.parent, 22000, **asked | values)
     loop.save()
     return loop
 
