@@ -20,12 +20,13 @@ from serflab.rebalance.compare_statistics import Estimate, pareto_front
 from serflab.rebalance.emulator_settings import Settings
 from serflab.rebalance.scenario_check import SAMPLES, load_scenario
 
+CHECKOUT = Path(__file__).resolve().parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    hot = load_scenario(f"{Path(__file__).resolve().parents[3] / SAMPLES}:hot-node")
+    hot = load_scenario(f"{CHECKOUT / SAMPLES}:hot-node")
     hot.name = 'hot <node> & "co"'
     return compare(hot, list(ALGORITHMS), Settings(cycles=5), seeds=3, processes=1)
 
@@ -120,3 +121,11 @@ def test_markdown_marks_the_front(comparison):
 def test_what_never_happened_is_called_so():
     assert FIGURES["time_to_balance"].text(Estimate(None, None, 0)) == "never"
     assert FIGURES["ping_pong"].text(Estimate(0.25, 0.011, 5)) == "25.0 ± 1.1"
+
+
+@pytest.mark.parametrize("scenario", ["hot-node", "memory-heavy", "bursty", "large"])
+def test_the_tables_of_the_documentation_are_what_the_program_writes(scenario):
+    found = compare(load_scenario(f"{CHECKOUT / SAMPLES}:{scenario}"), ["max_metric"], Settings(), processes=1)
+    row = markdown(found).splitlines()[-1].replace("**", "").partition("`")[2]
+    assert row.startswith("max_metric")
+    assert row in (CHECKOUT / "docs" / "rebalancing" / "comparison.md").read_text().replace("**", "")
