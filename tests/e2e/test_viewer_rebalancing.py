@@ -207,6 +207,17 @@ def test_nothing_serious_for_axe(visit: Visit, scheme: str, size: dict[str, int]
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it scrolls sideways"
 
 
+def test_many_nodes_have_a_window_of_their_own_so_that_the_spread_stays_near(tab: Page, lab: LoopOnPage) -> None:
+    lab.serflab("up", "--nodes=14")
+    expect(tab.locator(".loop-node")).to_have_count(14)
+    stage = tab.get_by_role("region", name="Nodes", exact=True)
+    assert stage.evaluate("stage => stage.clientHeight < innerHeight && stage.scrollHeight > stage.clientHeight")
+    stage.focus()
+    tab.keyboard.press("End")
+    tab.wait_for_function("() => document.querySelector('.loop-stage').scrollTop > 0")
+    assert findings(tab) == []
+
+
 def test_a_loop_that_is_gone_is_told_and_its_button_goes(tab: Page, visit: Visit, lab: LoopOnPage) -> None:
     lab.serflab("down")
     expect(tab.locator("#panel")).to_contain_text("No loop of rebalancing runs on rebalance")

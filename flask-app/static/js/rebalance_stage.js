@@ -9,6 +9,8 @@ const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 // Of a box, in px; what is lower could not be seen.
 const [LOWEST, HEIGHT_OF_NODE] = [16, 160];
 const NOWHERE = "";
+// So many nodes are looked at in a window of their own, that the spread and the evictions below them stay near.
+const MANY_NODES = 12;
 const collator = new Intl.Collator("en", { numeric: true });
 
 export class Stage {
@@ -38,10 +40,17 @@ export class Stage {
     const placing = JSON.stringify(loop.vms.map(({ name, node }) => [name, node]));
     const before = this.#placing !== "" && placing !== this.#placing && !still.matches ? this.#places() : null;
     this.#placing = placing;
+    this.#confine(nodes.length > MANY_NODES);
     arrange(this.#list, nodes.map((node) => this.#node(node, loop)));
     for (const name of [...this.#nodes.keys()]) if (!nodes.some((node) => node.name === name)) this.#nodes.delete(name);
     this.#showVms(loop, nodes);
     if (before !== null) this.#fly(before);
+  }
+
+  #confine(many) {
+    this.element.classList.toggle("many", many);
+    if (many) this.element.tabIndex = 0;
+    else this.element.removeAttribute("tabindex");
   }
 
   #node(node, loop) {
