@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from serflab.rebalance.followed import Item
 
 UNDER_WAY: Final = frozenset({"Scheduling", "Scheduled", "PreparingTarget", "TargetReady", "Running"})
+_COUNTED_FOR_SECONDS: Final = 1.0
 FINISHED: Final = frozenset({"Succeeded", "Failed"})
 
 
@@ -51,6 +52,8 @@ class Objects:
         self._on_change = on_change
         self._starting: dict[Key, str] = {}
         self._under_way: set[str] = set()
+        self._starting_pods = 0
+        self._counted = float("-inf")
 
     @property
     def collections(self) -> tuple[Followed, ...]:
@@ -90,6 +93,14 @@ class Objects:
         """Return the migration that is to be carried out: one that is under way, else the oldest that waits."""
         open_ = [item for item in self.migrations_of(vm) if phase_of(item) not in FINISHED]
         return next((item for item in open_ if phase_of(item) in UNDER_WAY), open_[0] if open_ else None)
+
+    def starting_pods(self) -> int:
+        """Return how many pods of VMs did not run yet within the last second."""
+        if time.monotonic() - self._counted >= _COUNTED_FOR_SECONDS:
+            self._counted = time.monotonic()
+            live = filter(launchers.is_live, self.pods)
+            self._starting_pods = sum(launchers.phase_of(pod) != "Running" for pod in live)
+        return self._starting_pods
 
     # --- limits ---
 

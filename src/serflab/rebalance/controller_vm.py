@@ -11,7 +11,7 @@ from serflab.rebalance import launchers, migrations
 from serflab.rebalance.bodies import consumption, launcher_of, pod_name
 from serflab.rebalance.controller_objects import now, phase_of
 from serflab.rebalance.evacuation import failures, follow_evacuation
-from serflab.rebalance.launchers import current, has_ended, is_live, migration_of, name_of, node_of
+from serflab.rebalance.launchers import current, has_ended, is_live, migration_of, name_of, node_of, unschedulable
 from serflab.rebalance.names import EVICTION_IN_PROGRESS
 from serflab.rebalance.times import read, written
 from serflab.rebalance.vm_status import changes, status_of
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from serflab.rebalance.controller_objects import Objects
     from serflab.rebalance.followed import Item
 
-# A VM that is about to run is not told of as scheduling, then scheduled, within a moment.
+# A VM that is about to run is not told of as scheduling, then as scheduled: that would be two writes more.
 _SETTLE_SECONDS = 1.0
+_STARTS_A_SECOND: Final = 25
+_LONGEST_SETTLE_SECONDS: Final = 60.0
 _LOOK_AGAIN_SECONDS = 0.5
 _KEPT_MIGRATIONS: Final = 5
 """KubeVirt keeps as many finished migrations of a VM; we keep besides those that count for its evacuation."""
@@ -158,15 +160,21 @@ async def _tell(objects: Objects, vm: Item, pod: Item | None) -> float | None:
     changed = changes(vm, after)
     if not changed:
         return None
-    if after["phase"] in {"Scheduling", "Scheduled"} and pod is not None and not changed.keys() <= {"conditions"}:
-        age = now() - read(pod["metadata"]["creationTimestamp"])
-        # Creation times are whole seconds.
-        if age < 1.0 + _SETTLE_SECONDS:
-            return 1.0 + _SETTLE_SECONDS - age
+    if after["phase"] in {"Scheduling", "Scheduled"} and pod is not None and not unschedulable(pod):
+        waits = _settles_in(objects, pod)
+        if waits > 0:
+            return waits
     await objects.patch_vm_status(vm, changed)
     if pod is not None and after["phase"] == "Running" and before.get("podName") != name_of(pod):
         objects.events.tell(vm, "Started", f"VM runs on node {node_of(pod)} as pod {name_of(pod)}")
     return None
+
+
+def _settles_in(objects: Objects, pod: Item) -> float:
+    """Return in how many seconds it is told of a pod that it does not run yet: later, the more pods start with it."""
+    settled = max(_SETTLE_SECONDS, min(objects.starting_pods() / _STARTS_A_SECOND, _LONGEST_SETTLE_SECONDS))
+    # Creation times are whole seconds.
+    return 1.0 + settled - (now() - read(pod["metadata"]["creationTimestamp"]))
 
 
 async def _forget_migrations(objects: Objects, vm: Item) -> None:
