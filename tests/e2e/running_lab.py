@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,13 +26,14 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def on_cluster(lab: Any, serf: str, act: Callable[[ApiClient], Awaitable[Any]]) -> Any:
-    """Return what `act` returns for a client of a serf's API server."""
+    """Return what `act` returns for a client of a serf's API server, also while a browser is open in this thread."""
 
     async def run() -> Any:
         async with ApiClient(load_credentials(lab.inventory.serf(serf).kubeconfig)) as client:
             return await act(client)
 
-    return asyncio.run(run())
+    with ThreadPoolExecutor(1) as other_thread:
+        return other_thread.submit(asyncio.run, run()).result()
 
 
 def unschedulable_pod(name: str) -> dict[str, Any]:

@@ -44,6 +44,10 @@ def test_down_leaves_nothing_and_data_outlives_down_when_asked(spare_lab):
     spare_lab.up("--only=serf3")
     assert "mine" in spare_lab.serflab("kubectl", "serf3", "--", "get", "namespaces").stdout
 
+    loop_ports = f"--port-base={spare_lab.port_base + 220}", f"--exporter-port={spare_lab.port_base + 240}"
+    spare_lab.serflab("rebalance", "up", "--serf=serf3", *loop_ports)
+    assert "would take down the rebalancing loop on serf3" in spare_lab.serflab("down", "--dry-run").stdout
+
     spare_lab.serflab("down")
     assert not processes(spare_lab)
     assert not spare_lab.state_dir.exists()

@@ -35,7 +35,15 @@ from serflab.rebalance.loop_programs import (
     own_serf,
 )
 from serflab.rebalance.loop_settings import FILE_NAME, NAMESPACE, Loop, load_loop, loop_directory
-from serflab.rebalance.placement import clear, make_nodes, place, remove_nodes, unwanted_nodes
+from serflab.rebalance.names import SCHEDULABLE
+from serflab.rebalance.placement import (
+    clear,
+    make_nodes,
+    others_that_take_part,
+    place,
+    remove_nodes,
+    unwanted_nodes,
+)
 from serflab.rebalance.preflight import Preflight
 from serflab.rebalance.questions import ExporterError, api, node_figures
 
@@ -156,6 +164,9 @@ class LoopRuntime:
             await crds.install(client)
             await admission.install(client)
             await make_nodes(client, self._nodes)
+            others = set(await others_that_take_part(client)) - {node.name for node in self._nodes}
+        if others:
+            self._progress.say(f"also of the loop, by the label {SCHEDULABLE}=true: {', '.join(sorted(others))}")
 
     def _start_prometheus(self) -> None:
         if not self._loop.central:

@@ -149,6 +149,12 @@ async def unwanted_nodes(client: ApiClient, wanted: Sequence[Node]) -> list[str]
     return sorted({name_of(node) for node in found} - {node.name for node in wanted})
 
 
+async def others_that_take_part(client: ApiClient) -> list[str]:
+    """Return the names of the nodes that take part without being a loop's, as those of a serf of the lab do."""
+    found = (await client.list(NODES_PATH, params={"labelSelector": f"{SCHEDULABLE}=true"}))["items"]
+    return sorted(name_of(node) for node in found if not OWN.items() <= node["metadata"]["labels"].items())
+
+
 async def remove_nodes(client: ApiClient, wanted: Sequence[Node] = ()) -> int:
     """Remove the nodes that a loop made, but for those that are wanted, and return how many there were."""
     names = await unwanted_nodes(client, wanted)
