@@ -31,6 +31,16 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def modules(browser: Browser, lab: Any) -> Iterator[Page]:
+    """A place for tests that ask the page's modules alone: of the viewer's origin, without the page itself."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{lab.viewer_url}/static/icons/serflab.svg")
+    yield page
+    context.close()
+
+
 @pytest.fixture
 def visit(browser: Browser, lab: Any) -> Iterator[Visit]:
     """A visit in a wide window; at its end nothing may have left the machine, and the console must be silent."""

@@ -179,8 +179,8 @@ def test_each_layout_shows_all_nodes_apart_and_a_link_reopens_it(coloured: Page,
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("count", [1, 2, 11, 60, 300])
-def test_layouts_keep_any_number_of_nodes_apart_and_never_change(coloured: Page, layout: str, count: int) -> None:
-    arranged = coloured.evaluate(
+def test_layouts_keep_any_number_of_nodes_apart_and_never_change(modules: Page, layout: str, count: int) -> None:
+    arranged = modules.evaluate(
         """async ([layout, count]) => {
           const {place} = await import("/static/js/layouts.js");
           const roles = ["serf", "serf", "serf", "router", "host"];

@@ -158,8 +158,8 @@ def test_a_hidden_tab_holds_no_stream_and_catches_up_when_it_is_shown(visit: Vis
     changes(coloured)
 
 
-def test_a_delta_replaces_whole_entries_and_leaves_the_rest(coloured: Page) -> None:
-    after = coloured.evaluate(
+def test_a_delta_replaces_whole_entries_and_leaves_the_rest(modules: Page) -> None:
+    after = modules.evaluate(
         """async () => {
           const { applyDelta } = await import("/static/js/live.js");
           const nodes = [{name: "a", load: 1, extra: true}, {name: "b", load: 2}];

@@ -203,15 +203,14 @@ def test_the_health_tab_says_in_words_how_the_serf_is_doing(
     ],
 )
 def test_what_is_wrong_is_told_with_what_to_do(
-    visit: Visit, cluster: Callable[[str], Any], changes: dict[str, dict[str, Any]], state: str, words: str
+    modules: Page, cluster: Callable[[str], Any], changes: dict[str, dict[str, Any]], state: str, words: str
 ) -> None:
     """The words follow from the answer of the API alone: a real one, changed in one place."""
     answer = cluster("health")
     ((part, change),) = changes.items()
     answer[part] |= change
-    page = visit.open()
     function = {"replay": "replay", "exporter": "exporter", "api_server": "apiServer"}[part]
-    told = page.evaluate(
+    told = modules.evaluate(
         f"answer => import('/static/js/panel_health.js').then(health => health.{function}(answer))", answer
     )
     assert told["state"] == state
