@@ -167,6 +167,11 @@ apply namespaces.yaml
 apply virtualmachine-crd.yaml
 in_cluster "waiting for the definitions" wait --for=condition=Established --timeout=60s -f "$home/k8s/virtualmachine-crd.yaml"
 apply kwok-nodes.yaml
+# Who writes to the exporter needs it; one that is there stays.
+if [ -n "$dry_run" ] || ! kubectl --context="$context" -n monitoring get secret metrics-exporter-token >/dev/null 2>&1; then
+    run "making the exporter's token" bash -c "head -c 24 /dev/urandom | base64 | tr -d '\\n' |
+        kubectl --context=$context -n monitoring create secret generic metrics-exporter-token --from-file=token=/dev/stdin"
+fi
 # Policies and webhook before the first VM, so that none is without them.
 for file in admission-policies eviction-webhook vm-controller prometheus-rules-config prometheus metrics-exporter descheduler-policy descheduler; do
     apply "$file.yaml"
@@ -195,6 +200,9 @@ The loop runs. Next:
   kubectl --context=$context get vm -w                          # see them move
   kubectl --context=$context -n kube-descheduler logs deployment/descheduler -f
   ./setup-kind-env.sh --delete                                  # take it all away
+Another scenario:
+  token=\$(kubectl --context=$context -n monitoring get secret metrics-exporter-token -o jsonpath='{.data.token}' | base64 -d)
+  curl -H "Authorization: Bearer \$token" -H 'Content-Type: application/json' --data-binary @scenario.json http://localhost:${ports[1]}/scenario
 Prometheus:  http://localhost:${ports[0]}
 exporter:    http://localhost:${ports[1]}/metrics
 descheduler: https://localhost:${ports[2]}/metrics

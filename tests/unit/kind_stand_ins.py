@@ -176,6 +176,11 @@ def kubectl(state: State, arguments: list[str]) -> None:
     get = verbs.add_parser("get")
     get.add_argument("--raw")
     get.add_argument("names", nargs="*")
+    create = verbs.add_parser("create")
+    create.add_argument("what", choices=["secret"])
+    create.add_argument("type", choices=["generic"])
+    create.add_argument("name")
+    create.add_argument("--from-file", dest="file", required=True)
     rollout = verbs.add_parser("rollout")
     rollout.add_argument("what", choices=["restart"])
     rollout.add_argument("names", nargs="+")
@@ -185,7 +190,8 @@ def kubectl(state: State, arguments: list[str]) -> None:
     cluster = state.data["clusters"].get(asked.context.removeprefix("kind-"))
     if cluster is None:
         refuse("the connection to the server was refused")
-    {"apply": _apply, "wait": _wait, "get": _get_object, "rollout": _restart}[asked.verb](cluster, asked)
+    do = {"apply": _apply, "wait": _wait, "get": _get_object, "create": _create_secret, "rollout": _restart}
+    do[asked.verb](cluster, asked)
 
 
 def _apply(cluster, asked) -> None:
@@ -233,8 +239,19 @@ def _get_object(cluster, asked) -> None:
         print(json.dumps({"resources": [{"name": name} for name in names]}, separators=(",", ":")))
         return
     kind, name = asked.names
+    if kind == "secret" and f"{asked.namespace}/{name}" in cluster.get("secrets", {}):
+        return
     if kind != "crd" or f"CustomResourceDefinition//{name}" not in cluster["objects"]:
         refuse(f'{kind} "{name}" not found')
+
+
+def _create_secret(cluster, asked) -> None:
+    name, (key, _, file) = f"{asked.namespace}/{asked.name}", asked.file.partition("=")
+    if f"Namespace//{asked.namespace}" not in cluster["objects"]:
+        refuse(f'namespaces "{asked.namespace}" not found')
+    if name in cluster.setdefault("secrets", {}):
+        refuse(f'secrets "{asked.name}" already exists')
+    cluster["secrets"][name] = {key: Path(file).read_text(encoding="utf-8")}
 
 
 def _restart(cluster, asked) -> None:

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rebalance_manifests import pod_spec
+from serflab.rebalance.exporter_http import TOKEN_ENV
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 STAND_INS = Path(__file__).with_name("kind_stand_ins.py")
-NEEDED = ("bash", "dirname", "env", "grep", "mktemp", "rm", "sed", "cat")
+NEEDED = ("base64", "bash", "cat", "dirname", "env", "grep", "head", "mktemp", "rm", "sed", "tr")
 NAME = "node-classifier-sim"
 IMAGE = "localhost/serflab/rebalance:latest"
 
@@ -150,6 +153,21 @@ def test_again_it_keeps_the_cluster_and_restarts_what_may_have_changed(machine):
         "vm-controller",
     }
     assert "it is there already" in done.stdout
+
+
+def test_the_exporter_has_a_token_for_writes_that_stays(machine):
+    ok(machine.run())
+    (secret,) = machine.cluster["secrets"].values()
+    assert len(secret["token"]) == 32
+    assert secret["token"].strip() == secret["token"]
+    (container,) = pod_spec("metrics-exporter")["containers"]
+    (variable,) = container["env"]
+    assert variable["name"] == TOKEN_ENV
+    assert variable["valueFrom"]["secretKeyRef"] == {"name": "metrics-exporter-token", "key": "token", "optional": True}
+    assert list(machine.cluster["secrets"]) == ["monitoring/metrics-exporter-token"]
+    done = ok(machine.run())
+    assert machine.cluster["secrets"]["monitoring/metrics-exporter-token"] == secret
+    assert secret["token"] not in done.stdout + done.stderr + json.dumps(machine.calls)
 
 
 def test_a_run_that_failed_in_the_middle_is_finished_by_the_next(machine):

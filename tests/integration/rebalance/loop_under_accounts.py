@@ -20,12 +20,14 @@ from rebalance_manifests import FOLDER, IN_ORDER, RIGHTS, arguments, bodies, obj
 from serflab.lab.loopback import session
 from serflab.lab.tools.toolbox import Toolbox
 from serflab.rebalance import in_cluster
+from serflab.rebalance.exporter_http import TOKEN_ENV
 
 if TYPE_CHECKING:
     from bare_serfs import BareSerf
 
 # Names of services in a cluster, and where the same is here.
 _SERVICES = ("metrics-exporter.monitoring.svc:8000", "descheduler.kube-descheduler.svc:10258", "localhost:9090")
+_EXPORTER_HOST, _TOKEN = "127.0.0.2", "as-in-the-secret"
 
 
 class LoopUnderAccounts:
@@ -114,7 +116,8 @@ class LoopUnderAccounts:
             start()
             return
         here = {
-            "metrics-exporter": ("--host=127.0.0.1", f"--port={self.exporter}"),
+            # Of this machine, and no less foreign to the exporter than the address of a pod.
+            "metrics-exporter": (f"--host={_EXPORTER_HOST}", f"--port={self.exporter}"),
             "eviction-webhook": (
                 "--host=127.0.0.1",
                 f"--port={self.webhook}",
@@ -125,7 +128,9 @@ class LoopUnderAccounts:
             "vm-controller": ("--time-scale=20",),
         }[name]
         given = [word for word in arguments(name) if not word.startswith("--service=")]
-        program = RebalanceProgram(self.log(name), *given, *here, f"--kubeconfig={self.kubeconfig(name)}")
+        program = RebalanceProgram(
+            self.log(name), *given, *here, f"--kubeconfig={self.kubeconfig(name)}", environment={TOKEN_ENV: _TOKEN}
+        )
         self.processes[name] = program.process
 
     def end(self, name: str) -> int:
@@ -138,9 +143,10 @@ class LoopUnderAccounts:
         """Start it with the files of its manifests: other places, and a twelfth of the times."""
         maps = objects("ConfigMap")
         config = maps["prometheus-config"]["data"]["prometheus.yml"]
-        for service, port in zip(_SERVICES, (self.exporter, self.descheduler, self.prometheus), strict=True):
+        here = (f"{_EXPORTER_HOST}:{self.exporter}", f"127.0.0.1:{self.descheduler}", f"127.0.0.1:{self.prometheus}")
+        for service, address in zip(_SERVICES, here, strict=True):
             assert service in config
-            config = config.replace(service, f"127.0.0.1:{port}")
+            config = config.replace(service, address)
         config = config.replace("5s", "1s").replace("4s", "1s").replace("/etc/prometheus/rules", str(self.directory))
         (self.directory / "prometheus.yml").write_text(config, encoding="utf-8")
         (rules,) = maps["prometheus-rules"]["data"].values()
@@ -184,13 +190,15 @@ class LoopUnderAccounts:
     def metrics(self) -> str:
         """Return what the exporter publishes, empty while it does not answer."""
         try:
-            return session().get(f"http://127.0.0.1:{self.exporter}/metrics", timeout=5).text
+            return session().get(f"http://{_EXPORTER_HOST}:{self.exporter}/metrics", timeout=5).text
         except OSError:
             return ""
 
     def ask_exporter(self, path: str, body: object) -> dict:
         """Post something to the exporter and return its answer."""
-        answer = session().post(f"http://127.0.0.1:{self.exporter}{path}", json=body, timeout=60)
+        headers = {"Authorization": f"Bearer {_TOKEN}"}
+        url = f"http://{_EXPORTER_HOST}:{self.exporter}{path}"
+        answer = session().post(url, json=body, headers=headers, timeout=60)
         assert answer.ok, answer.text
         return answer.json()
 
