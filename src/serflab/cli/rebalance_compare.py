@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from serflab.cli.display import Display
+from serflab.cli.rebalance_options import limit_options, way_options, ways
 from serflab.cli.scenario_files import scenario_file, templates
 from serflab.cli.table import print_table
 from serflab.errors import InputError, SerflabError
@@ -19,8 +20,7 @@ from serflab.rebalance.compare_figures import FIGURES, SHORT, counted
 from serflab.rebalance.compare_plot import pareto_plot, time_plot
 from serflab.rebalance.compare_report import cells, html, markdown
 from serflab.rebalance.compare_statistics import pareto_front
-from serflab.rebalance.emulator_settings import REQUESTS, Settings
-from serflab.rebalance.psi import FORMULAS
+from serflab.rebalance.emulator_settings import Settings
 from serflab.rebalance.scenario_check import SAMPLES, load_scenario, load_scenarios
 
 if TYPE_CHECKING:
@@ -45,22 +45,9 @@ _NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="Points above the average, or each algorithm's own.",
 )
-@click.option("--max-total", type=int, default=_DEFAULTS.max_total, show_default=True, help="VMs on their way at once.")
-@click.option(
-    "--max-per-node", type=int, default=_DEFAULTS.max_per_node, show_default=True, help="Of them, from a node."
-)
-@click.option(
-    "--eviction-limit", type=int, default=2, show_default=True, help="Evictions a node and cycle; 0: not set, so one."
-)
-@click.option(
-    "--requests", type=click.Choice(REQUESTS), default=_DEFAULTS.requests, show_default=True, help="Of the VMs' pods."
-)
-@click.option("--delete-first", is_flag=True, help="A migration's source pod goes before its target pod is made.")
-@click.option("--allow-source", is_flag=True, help="The scheduler may choose the node that a VM leaves.")
+@limit_options()
+@way_options()
 @click.option("--bandwidth", type=float, default=_DEFAULTS.bandwidth, show_default=True, help="Of a migration, GiB/s.")
-@click.option(
-    "--psi", type=click.Choice(FORMULAS), default=_DEFAULTS.psi, show_default=True, help="Formula of pressure."
-)
 @click.option(
     "--jitter", type=float, default=_DEFAULTS.jitter, show_default=True, help="Loads' change by draw, a ratio."
 )
@@ -194,11 +181,10 @@ def _names(algorithms: str, nodes: int) -> list[str]:
 
 
 def _settings(policy: dict[str, Any], high: float | None) -> Settings:
-    names = ("cycles", "interval", "max_total", "max_per_node", "requests", "bandwidth", "psi", "jitter")
-    taken = {name: policy[name] for name in names}
-    taken |= {"create_first": not policy["delete_first"], "exclude_source": not policy["allow_source"]}
-    taken |= {"balanced_within": policy["balanced_within"]}
-    taken |= {"low": policy["threshold"], "eviction_limit": policy["eviction_limit"] or None}
+    taken = ways(policy)
+    del taken["target_threshold"]
+    limit = taken["max_per_node"] if taken["eviction_limit"] is None else taken["eviction_limit"]
+    taken |= {"low": taken.pop("threshold"), "eviction_limit": limit or None}
     return Settings(**taken | ({} if high is None else {"high": high}))
 
 

@@ -11,6 +11,7 @@ import click
 
 from serflab.cli.context import checkout, inventory, output_option, state_dir
 from serflab.cli.display import Display
+from serflab.cli.rebalance_options import limit_options, way_options, ways
 from serflab.cli.scenario_files import scenario_file
 from serflab.cli.table import print_table
 from serflab.cli.values import POINTS, PORT, SECONDS
@@ -65,37 +66,27 @@ if TYPE_CHECKING:
 @click.option(
     "--threshold", type=POINTS, help=f"Points below the average: underutilized.  [default: {DEFAULT_THRESHOLD:g}]"
 )
+@limit_options(kept=True)
+@way_options(kept=True)
 @click.option("--exporter-port", type=PORT, help=f"The exporter's port.  [default: {EXPORTER_PORT}]")
 @click.option(
     "--port-base", type=PORT, help=f"The loop's other ports.  [default: {PORTS_ABOVE_SERFS} above those of the serfs]"
 )
 @click.option("--dry-run", is_flag=True, help="Check the input and say what would be done.")
-def up(  # noqa: PLR0913, PLR0917 - the options of the command
+def up(
+    *,
     serf: str | None,
-    nodes: int | None,
     scenario: str | None,
-    algorithm: str | None,
-    interval: float | None,
-    target_threshold: float | None,
-    threshold: float | None,
-    exporter_port: int | None,
-    port_base: int | None,
     dry_run: bool,
+    **options: Any,  # noqa: ANN401 - those of the loop's settings
 ) -> None:
     """Bring the closed loop up, or repair what is missing of it; what is not given stays as it was."""
-    given = {
-        "nodes": nodes,
-        "scenario": scenario_file(scenario) if scenario is not None else None,
-        "algorithm": algorithm,
-        "interval": interval,
-        "target_threshold": target_threshold,
-        "threshold": threshold,
-        "exporter_port": exporter_port,
-        "port_base": port_base,
-    }
+    given = ways(options) | {"scenario": scenario_file(scenario) if scenario is not None else None}
     loop = _asked(serf, {name: value for name, value in given.items() if value is not None})
     loop = _check(loop)
     plan = load_scenario(loop.scenario, loop.checkout / TEMPLATES)
+    if loop.requests == "equal":
+        plan = plan.with_equal_requests()
     wanted = nodes_for(plan, loop.nodes or None)
     check_size(loop.algorithm, len(wanted), file="--algorithm")
     check_room(wanted, loop.scenario)
@@ -169,6 +160,14 @@ def _check(loop: Loop) -> Loop:
         findings.append(
             Finding("--interval", "", f"expected {SHORTEST_INTERVAL:g} s or more, found {loop.interval:g}", hint)
         )
+    limits = {"max-total": (loop.max_total, 1), "max-per-node": (loop.max_per_node, 1)}
+    if loop.eviction_limit is not None:
+        limits["eviction-limit"] = (loop.eviction_limit, 0)
+    findings += [
+        Finding(f"--{name}", "", f"expected {least} or more, found {value}")
+        for name, (value, least) in limits.items()
+        if value < least
+    ]
     if findings:
         raise InputError(findings)
     return loop
@@ -185,6 +184,7 @@ def _show_plan(loop: Loop, scenario: Scenario, nodes: Sequence[Node], missing: S
         f"migrations up to {times.migration:g} s"
     )
     click.echo(f"{loop.algorithm}, over the average by {loop.target_threshold:g}, under it by {loop.threshold:g}")
+    click.echo(f"{loop.limits}\n{loop.ways}")
     where = "the lab's" if loop.central else "its own"
     click.echo(f"exporter {loop.exporter}, Prometheus {loop.prometheus} ({where})")
 
@@ -230,6 +230,7 @@ def _show(now: LoopStatus) -> None:
     click.echo(
         f"{now.algorithm}, over by {now.target_threshold:g}, under by {now.threshold:g}, every {now.interval:g} s"
     )
+    click.echo(f"{now.limits}\n{now.ways}")
     if now.cycle is None:
         click.echo("no cycle yet")
     else:

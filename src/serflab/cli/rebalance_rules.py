@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serflab.cli.context import checkout, output_option
+from serflab.cli.rebalance_options import limit_options
 from serflab.cli.table import print_table
 from serflab.cli.values import FILE
 from serflab.lab.export.text import to_yaml
@@ -94,10 +95,7 @@ def rules(*, output: str, write: bool, dry_run: bool, **options: Any) -> None:  
     help="Under up to mean - POINTS.",
 )
 @click.option("--prometheus-url", default=CLUSTER_PROMETHEUS, show_default=True, metavar="URL", help="Who has scores.")
-@click.option("--max-total", type=int, default=_DEFAULTS.max_total, show_default=True, help="Evictions at once.")
-@click.option(
-    "--max-per-node", type=int, default=_DEFAULTS.max_per_node, show_default=True, help="Of these, of a node."
-)
+@limit_options()
 @click.option("--node-selector", default=_DEFAULTS.node_selector, show_default=True, help="The nodes that take part.")
 @click.option("--check", "file", type=FILE, metavar="FILE", help="Check a policy instead, or the ConfigMap of one.")
 @click.option(

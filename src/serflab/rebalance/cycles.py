@@ -26,6 +26,7 @@ _BEGIN, _END = "Resetting pod evictor counters", "Number of evictions/requests"
 _STARTED = "Serving securely on"
 _NO_ENVIRONMENT = "unable to reconcile an in cluster"
 """Told instead of a cycle, which then does not even begin."""
+_LIMIT_OF_A_CYCLE = "Max number of evictions per node per plugin reached"
 _OUTCOMES = {
     "Eviction in background assumed": BACKGROUND,
     "Evicted pod": EVICTED,
@@ -132,13 +133,21 @@ class _Reader:
         elif message == "Evicting pods from node":
             self._source = entry["node"]["name"]
         elif message in _OUTCOMES and "pod" not in entry:
-            cycle.notes.append(entry.get("err", message))
+            cycle.notes.append(_limit(entry, entry.get("err", message), entry.get("node", "")))
+        elif message == _LIMIT_OF_A_CYCLE:
+            cycle.notes.append(_limit(entry, message, self._source))
         elif message in _OUTCOMES:
             cycle.victims.append(_victim(entry, self._source, _OUTCOMES[message]))
         elif "extension point failed" in message:
             cycle.problems.append(entry.get("err", message))
         elif "nothing to do here" in message or message.startswith("Skipping descheduling cycle"):
             cycle.notes.append(message)
+
+
+def _limit(entry: dict[str, Any], message: str, node: str) -> str:
+    """Return what is told of a limit with its value and the node whose limit it is."""
+    value = f": {entry['limit']}" if "limit" in entry else ""
+    return f"{message}{value}{f' ({node})' if node else ''}"
 
 
 def _victim(entry: dict[str, Any], source: str, outcome: str) -> Victim:

@@ -102,6 +102,9 @@ def _policy(loop: Loop) -> dict[str, Any]:
         algorithm=loop.algorithm,
         threshold=loop.threshold,
         target_threshold=loop.target_threshold,
+        max_total=loop.max_total,
+        max_per_node=loop.max_per_node,
+        eviction_limit=loop.eviction_limit,
         prometheus_url=loop.prometheus,
         labels=_labels(loop),
     )

@@ -77,7 +77,15 @@ class LoopPrograms:
                 _EVICTIONS,
             )
         elif part == CONTROLLER:
-            options = (f"--time-scale={self.time_scale:.3f}", _EVICTIONS)
+            # What the descheduler begins at once has to be under way at once, else it is not there at the next cycle.
+            options = (
+                f"--time-scale={self.time_scale:.3f}",
+                f"--max-migrations={loop.max_total}",
+                f"--max-outbound={loop.max_per_node}",
+                f"--strategy={'create-first' if loop.create_first else 'delete-first'}",
+                "--exclude-source" if loop.exclude_source else "--no-exclude-source",
+                _EVICTIONS,
+            )
         else:
             # Each VM is made on the node that the scenario names, which the exporter could not do. Those of another
             # scenario, which it is sent by a call, go with the loop.
@@ -85,6 +93,7 @@ class LoopPrograms:
                 f"--host={LOOPBACK}",
                 f"--port={loop.exporter_port}",
                 f"--scenario={loop.scenario}",
+                f"--psi={loop.psi}",
                 "--play-only",
                 f"--instance={LOOP_INSTANCE}",
             )

@@ -12,9 +12,12 @@ from serflab.lab.inventory import write_atomically
 from serflab.lab.ports import LOOPBACK, SerfPorts
 from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
 from serflab.rebalance.controller_settings import ControllerSettings
+from serflab.rebalance.emulator_settings import Settings
 from serflab.rebalance.scenario_check import SAMPLES
 
 if TYPE_CHECKING:
+    from serflab.rebalance.emulator_settings import Requests
+    from serflab.rebalance.psi import PsiFormula
     from serflab.rebalance.scenario import Scenario
 
 DIRECTORY: Final = "rebalance"
@@ -34,6 +37,8 @@ PORTS_ABOVE_SERFS: Final = 900
 _SHORTEST_SCRAPE: Final = 1.0
 """A scrape may take as long, and a busy machine needs some of it."""
 _SHORTEST_MIGRATION: Final = 0.2
+_OFFLINE: Final = Settings()
+"""A loop does by default what `serflab rebalance compare` computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,11 @@ class Loop:
     `directory` is its state directory, `serf` the lab's serf that it runs on (empty: one of its own), `kubeconfig` that
     serf's, `scenario` as `load_scenario` takes it. `nodes` is how many were asked for, 0 for those of the scenario;
     `placed` is the digest of the scenario whose VMs were placed last, empty while they are. `threshold` and
-    `target_threshold` are points around the average score, `since` is when the descheduler was started with them
-    (seconds since the epoch). `prometheus` is the URL of the Prometheus, `central` tells that it is the lab's. `failed`
-    says why the last `up` brought nothing up, empty when it did.
+    `target_threshold` are points around the average score, `max_total` and `max_per_node` limit VMs on their way,
+    `eviction_limit` what a cycle begins of a node (`PolicySettings`); `create_first`, `exclude_source` and `requests`
+    are as in `emulator_settings`, `psi` is the formula of pressure. `since` is when the descheduler was started with
+    them (seconds since the epoch). `prometheus` is the URL of the Prometheus, `central` tells that it is the lab's.
+    `failed` says why the last `up` brought nothing up, empty when it did.
     """
 
     checkout: Path
@@ -115,6 +122,13 @@ class Loop:
     port_base: int
     exporter_port: int
     prometheus: str
+    max_total: int = _OFFLINE.max_total
+    max_per_node: int = _OFFLINE.max_per_node
+    eviction_limit: int | None = None
+    create_first: bool = _OFFLINE.create_first
+    exclude_source: bool = _OFFLINE.exclude_source
+    requests: Requests = _OFFLINE.requests
+    psi: PsiFormula = _OFFLINE.psi
     central: bool = False
     since: float = 0.0
     placed: str = ""
@@ -155,6 +169,22 @@ class Loop:
     def exporter(self) -> str:
         """Return the URL of its exporter."""
         return f"http://{LOOPBACK}:{self.exporter_port}"
+
+    @property
+    def limits(self) -> str:
+        """Return in words how much it moves at once."""
+        cycle = self.max_per_node if self.eviction_limit is None else self.eviction_limit or 1
+        return (
+            f"up to {self.max_total} VMs on their way, {self.max_per_node} out of a node, "
+            f"{cycle} of a node begun in a cycle"
+        )
+
+    @property
+    def ways(self) -> str:
+        """Return in words how its VMs move, what they request, and how pressure is computed."""
+        order = "target pod first" if self.create_first else "source pod goes first"
+        back = "to another node" if self.exclude_source else "to any node"
+        return f"migrations: {order}, {back}; requests {self.requests}; pressure by {self.psi}"
 
     @property
     def webhook(self) -> str:

@@ -60,7 +60,8 @@ class CycleStatus:
 class LoopStatus:
     """How a loop is; `problems` are those that preflight finds.
 
-    `stopped` says why no program of it runs, empty when there are some.
+    `stopped` says why no program of it runs, empty when there are some; `limits` and `ways` are those in force, in
+    words.
     """
 
     serf: str
@@ -74,6 +75,8 @@ class LoopStatus:
     problems: list[dict[str, str]]
     cycle: CycleStatus | None
     stopped: str = ""
+    limits: str = ""
+    ways: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -101,6 +104,8 @@ def loop_status(loop: Loop) -> LoopStatus:
         [asdict(problem) for problem in Preflight(loop).problems()],
         _last_cycle(loop),
         _stopped(loop) if states is None else "",
+        loop.limits,
+        loop.ways,
     )
 
 

@@ -34,7 +34,9 @@ class PolicySettings:
 
     `threshold` and `target_threshold` are points of a percent around the nodes' mean score: a node is underutilised
     at or below mean - `threshold`, and overutilised above mean + `target_threshold`, which is by default what the
-    algorithm recommends. `max_total` and `max_per_node` limit evictions that are under way at the same time.
+    algorithm recommends. `max_total` and `max_per_node` limit evictions that are under way at the same time,
+    `eviction_limit` those that a cycle begins of one node: `None` as many as `max_per_node`, 0 is 1, which
+    is also what the descheduler does where there is none.
     `labels` select the records of one loop among several in a Prometheus (`RuleSettings.labels`).
     """
 
@@ -48,6 +50,7 @@ class PolicySettings:
     node_selector: str = f"{SCHEDULABLE}=true"
     node_fit: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    eviction_limit: int | None = None
 
 
 def policy(settings: PolicySettings | None = None) -> Body:
@@ -96,12 +99,13 @@ def _low_node_utilization(settings: PolicySettings) -> Body:
     target = settings.target_threshold
     if target is None:
         target = find_algorithm(settings.algorithm).threshold
+    limit = settings.max_per_node if settings.eviction_limit is None else settings.eviction_limit or 1
     return {
         "useDeviationThresholds": True,
         "thresholds": {RESOURCE: _plain(settings.threshold)},
         "targetThresholds": {RESOURCE: _plain(target)},
         **({"numberOfNodes": settings.number_of_nodes} if settings.number_of_nodes else {}),
-        "evictionLimits": {"node": settings.max_per_node},
+        "evictionLimits": {"node": limit},
         "metricsUtilization": {
             "source": PROMETHEUS,
             "prometheus": {"query": query(settings.algorithm, RuleSettings(labels=settings.labels))},

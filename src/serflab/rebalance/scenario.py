@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from serflab.rebalance.names import NODE_CORES, NODE_MEMORY_GIB
@@ -112,6 +112,17 @@ class Scenario:
     def point(self, seconds: float) -> int:
         """Return which point of the series is played `seconds` after the start."""
         return int(seconds / self.step_seconds)
+
+    def with_equal_requests(self) -> Scenario:
+        """Return the same scenario, each VM's pod requesting the mean of what all of them request."""
+        requests = [vm.requests for vm in self.vms()]
+        cpu, memory = (math.fsum(request[axis] for request in requests) / max(1, len(requests)) for axis in (0, 1))
+
+        def equal(vms: list[VM]) -> list[VM]:
+            return [replace(vm, cpu_request=cpu, memory_request=memory) for vm in vms]
+
+        nodes = [replace(node, vms=equal(node.vms)) for node in self.nodes]
+        return replace(self, nodes=nodes, unplaced=equal(self.unplaced))
 
     def digest(self) -> str:
         """Return what is the same for scenarios with the same nodes, VMs and series, whatever file they are from."""

@@ -36,10 +36,12 @@ def test_rules_for_prometheus_and_for_its_operator(run):
 
 def test_a_policy_and_its_config_map(run):
     assert yaml.safe_load(run("policy").out) == policy()
-    settings = PolicySettings("cpu_focused", "http://127.0.0.1:9090", 2, 12.5, 8, 3, labels={"serf": "serf1"})
+    settings = PolicySettings(
+        "cpu_focused", "http://127.0.0.1:9090", 2, 12.5, 8, 3, labels={"serf": "serf1"}, eviction_limit=1
+    )
     options = ("--algorithm=cpu_focused", "--prometheus-url=http://127.0.0.1:9090", "--threshold=2")
-    more = ("--target-threshold=12.5", "--max-total=8", "--max-per-node=3", "--label=serf=serf1", "-o", "configmap")
-    found = yaml.safe_load(run("policy", *options, *more).out)
+    more = ("--target-threshold=12.5", "--max-total=8", "--max-per-node=3", "--eviction-limit=1", "--label=serf=serf1")
+    found = yaml.safe_load(run("policy", *options, *more, "-o", "configmap").out)
     assert found["kind"] == "ConfigMap"
     assert yaml.safe_load(found["data"]["policy.yaml"]) == policy(settings)
 

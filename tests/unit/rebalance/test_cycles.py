@@ -36,7 +36,9 @@ def test_a_cycle_with_its_classes_and_victims():
             victim("Eviction in background assumed", "p1", v=3),
             victim("Evicted pods", "p1", v=3),
             victim("Error evicting pod", "p2", err="Cannot evict pod"),
-            {"ts": 1_300.0, "msg": "Error evicting pod", "err": "maximum number of evicted pods per node", "limit": 2},
+            {"ts": 1_250.0, "v": 3, "msg": "Max number of evictions per node per plugin reached", "limit": 1},
+            {"ts": 1_300.0, "msg": "Error evicting pod", "err": "maximum of a node", "limit": 2, "node": "c"},
+            {"ts": 1_300.0, "msg": "Error evicting pod", "err": "maximum of a cycle", "limit": 5},
             END,
         )
     )
@@ -48,7 +50,11 @@ def test_a_cycle_with_its_classes_and_victims():
         ("p2", "b", REFUSED, "Cannot evict pod"),
     ]
     assert [v.pod for v in cycle.requested] == ["p1"]
-    assert cycle.notes == ["maximum number of evicted pods per node"]
+    assert cycle.notes == [
+        "Max number of evictions per node per plugin reached: 1 (b)",
+        "maximum of a node: 2 (c)",
+        "maximum of a cycle: 5",
+    ]
     assert cycle.complete
 
 

@@ -3,17 +3,21 @@
 import json
 import math
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from serflab.cli.main import serflab_command
+from serflab.cli.rebalance_controller import controller
+from serflab.cli.rebalance_exporter import exporter
 from serflab.errors import InputError, SerflabError
 from serflab.lab import plan, state
 from serflab.lab.inventory import STATE_ENV, Inventory, Serf
 from serflab.rebalance import loop as runtime
 from serflab.rebalance import preflight
+from serflab.rebalance.emulator_settings import Settings
 from serflab.rebalance.loop_files import takes_more, write_policy, write_prometheus
 from serflab.rebalance.loop_programs import LoopPrograms
 from serflab.rebalance.loop_settings import Loop, Times, load_loop, loop_directory
@@ -174,6 +178,127 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(run, tmp_path):
     assert "a cycle every 30 s: scrapes every 2.5 s, averages over 10 s, migrations up to 13.5 s" in done.output
     assert "\nideal_point_positive_distance, over the average by 10, under it by 0" in done.output
     assert not (tmp_path / "lab").exists()
+
+
+OTHERS = {
+    "max_total": 8,
+    "max_per_node": 3,
+    "eviction_limit": 1,
+    "create_first": False,
+    "exclude_source": False,
+    "requests": "equal",
+    "psi": "knee",
+}
+
+
+def test_a_loop_that_was_kept_before_there_were_these_settings_has_their_defaults(tmp_path):
+    loop = a_loop(tmp_path)
+    loop.save()
+    file = loop.directory / "loop.json"
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({key: value for key, value in kept.items() if key not in OTHERS}))
+    assert load_loop(tmp_path / "lab") == loop
+    loop.changed(**OTHERS).save()
+    assert load_loop(tmp_path / "lab") == loop.changed(**OTHERS)
+
+
+def test_the_defaults_of_a_loop_are_those_of_the_comparison(tmp_path):
+    loop, offline = a_loop(tmp_path), Settings()
+    assert all(getattr(loop, name) == getattr(offline, name) for name in OTHERS if name != "eviction_limit")
+    write_policy(loop)
+    arguments = load_policy(loop.policy)["profiles"][0]["pluginConfig"][1]["args"]
+    assert arguments["evictionLimits"] == {"node": offline.eviction_limit}
+
+
+@pytest.mark.parametrize(
+    ("name", "concerned"),
+    [
+        ("max_total", {"controller", "policy"}),
+        ("max_per_node", {"controller", "policy"}),
+        ("eviction_limit", {"policy"}),
+        ("create_first", {"controller"}),
+        ("exclude_source", {"controller"}),
+        ("requests", set()),
+        ("psi", {"exporter"}),
+    ],
+)
+def test_a_setting_changes_the_programs_that_it_concerns_and_no_other(tmp_path, name, concerned):
+    programs = dict.fromkeys(("prometheus", "descheduler"), Path("/bin/true"))
+    before = a_loop(tmp_path)
+    write_policy(before)
+    after = before.changed(**{name: OTHERS[name]})
+    old, new = (LoopPrograms(loop, programs, 1) for loop in (before, after))
+    changed = {part for part in new.parts() if new.command(part) != old.command(part)}
+    assert changed | ({"policy"} if write_policy(after) else set()) == concerned
+
+
+def test_limits_and_ways_reach_the_programs_as_these_take_them(tmp_path):
+    programs = dict.fromkeys(("prometheus", "descheduler"), Path("/bin/true"))
+    loop = a_loop(tmp_path, **OTHERS)
+    write_policy(loop)
+    policy = load_policy(loop.policy)
+    assert (policy["maxNoOfPodsToEvictTotal"], policy["maxNoOfPodsToEvictPerNode"]) == (8, 3)
+    assert policy["profiles"][0]["pluginConfig"][1]["args"]["evictionLimits"] == {"node": 1}
+    own = LoopPrograms(loop, programs, 1)
+    wanted = {"--max-migrations=8", "--max-outbound=3", "--strategy=delete-first", "--no-exclude-source"}
+    assert wanted <= set(own.command("controller"))
+    assert "--psi=knee" in own.command("exporter")
+    for part, command in (("controller", controller), ("exporter", exporter)):
+        # Commands keep the help option of the first context.
+        command.make_context(part, list(own.command(part)[6:]), help_option_names=["-h", "--help"])
+
+
+def test_what_is_set_is_shown_and_stays_until_another_up_changes_it_back(run, tmp_path):
+    usual = (
+        "\nup to 5 VMs on their way, 2 out of a node, 2 of a node begun in a cycle\n"
+        "migrations: target pod first, to another node; requests proportional; pressure by expected-wait\n"
+    )
+    assert usual in run("up", "--dry-run").output
+    options = ("--max-total", "8", "--max-per-node", "3", "--eviction-limit", "1", "--requests", "equal")
+    done = run("up", "--dry-run", *options, "--psi", "knee", "--delete-first", "--allow-source")
+    unusual = (
+        "\nup to 8 VMs on their way, 3 out of a node, 1 of a node begun in a cycle\n"
+        "migrations: source pod goes first, to any node; requests equal; pressure by knee\n"
+    )
+    assert unusual in done.output
+    a_loop(tmp_path, **OTHERS).save()
+    assert unusual in run("up", "--dry-run").output
+    told = json.loads(run("status", "-o", "json").stdout)
+    assert f"\n{told['limits']}\n{told['ways']}\n" == unusual
+    back = ("--max-total", "5", "--max-per-node", "2", "--eviction-limit", "2", "--requests", "proportional")
+    back += ("--psi", "expected-wait", "--create-first", "--exclude-source")
+    assert usual in run("up", "--dry-run", *back).output
+
+
+def test_a_switch_keeps_the_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "Supervisor", Mock())
+    monkeypatch.setattr(runtime, "Watchman", Mock())
+    loop = a_loop(tmp_path, algorithm="max_metric", **OTHERS)
+    loop.save()
+    runtime.switch(loop.changed(algorithm="cpu_focused"))
+    kept = load_loop(tmp_path / "lab")
+    assert {name: getattr(kept, name) for name in OTHERS} == OTHERS
+    assert load_policy(loop.policy)["maxNoOfPodsToEvictTotal"] == 8
+
+
+def test_limits_that_let_nothing_move_are_refused_all_at_once(run):
+    done = run("up", "--dry-run", "--max-total", "0", "--max-per-node", "0", "--eviction-limit", "-1")
+    assert isinstance(done.exception, InputError)
+    assert [finding.file for finding in done.exception.findings] == [
+        "--max-total",
+        "--max-per-node",
+        "--eviction-limit",
+    ]
+
+
+def test_all_vms_request_the_mean_of_what_they_would():
+    vms = [VM("a", 0.1, 0.3), VM("b", 0.5, 0.2, cpu_request=0.2)]
+    scenario = Scenario("s", [Node("n", vms=vms)], [VM("c", 0.3, 0.1)])
+    equal = scenario.with_equal_requests()
+    assert [vm.requests for vm in equal.vms()] == [pytest.approx((0.2, 0.2))] * 3
+    assert [vm.load() for vm in equal.vms()] == [vm.load() for vm in scenario.vms()]
+    assert vms[0].cpu_request is None
+    assert equal.digest() != scenario.digest()  # so that a loop makes its VMs anew
 
 
 @pytest.mark.parametrize("given", ["linear_amplified_ippd_k5", "descheduler:node:linear_amplified_ippd_k5:score"])

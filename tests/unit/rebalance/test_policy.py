@@ -58,6 +58,12 @@ def test_settings_become_fields():
     }
 
 
+@pytest.mark.parametrize(("limit", "written"), [(None, 4), (3, 3), (0, 1)])
+def test_a_cycle_begins_as_many_evictions_of_a_node_as_may_be_on_their_way_unless_it_is_told(limit, written):
+    found = policy(PolicySettings(max_per_node=4, eviction_limit=limit))
+    assert arguments(found)["evictionLimits"] == {"node": written}
+
+
 def test_all_that_is_wrong_with_settings_comes_at_once():
     with pytest.raises(InputError) as refused:
         policy(PolicySettings(prometheus_url="prometheus:9090", target_threshold=120, max_total=0, node_selector=""))
