@@ -10,7 +10,7 @@ import click
 
 from serflab.cli.display import Display
 from serflab.cli.rebalance_options import limit_options, way_options, ways
-from serflab.cli.scenario_files import scenario_file, templates
+from serflab.cli.scenario_files import one_scenario, scenario_file, templates
 from serflab.cli.table import print_table
 from serflab.errors import InputError, SerflabError
 from serflab.rebalance.algorithms import ALGORITHMS, check_size
@@ -90,7 +90,7 @@ def compare(  # noqa: PLR0913 - one parameter per option
     """
     own = policy["target_threshold"] == "recommended"
     settings = _settings(policy, None if own else _points(policy["target_threshold"]))
-    cluster = load_scenario(scenario_file(scenario), templates())
+    cluster = load_scenario(one_scenario(scenario), templates())
     names = _names(algorithms, len(cluster.nodes))
     task = f"{counted(len(names), 'algorithm')} on {counted(seeds, 'draw')} of {cluster.name}"
     if dry_run:

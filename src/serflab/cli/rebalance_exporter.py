@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from serflab.cli.scenario_files import scenario_file, templates
+from serflab.cli.scenario_files import one_scenario, templates
 from serflab.cli.values import PORT, SECONDS
 from serflab.emulation.names import INSTANCE
 from serflab.rebalance.exporter_service import ExporterOptions, serve
@@ -56,5 +56,5 @@ from serflab.rebalance.psi import DEFAULT_FORMULA, FORMULAS
 def exporter(**chosen: Any) -> None:  # noqa: ANN401 - the options above are the fields of ExporterOptions
     """Serve the usage and pressure of the nodes to Prometheus until SIGTERM."""
     if chosen["scenario"]:
-        chosen["scenario"] = scenario_file(chosen["scenario"])
+        chosen["scenario"] = one_scenario(chosen["scenario"])
     run_until_stopped(serve(ExporterOptions(**chosen, templates=templates())))

@@ -12,7 +12,7 @@ import click
 from serflab.cli.context import checkout, inventory, output_option, state_dir
 from serflab.cli.display import Display
 from serflab.cli.rebalance_options import limit_options, way_options, ways
-from serflab.cli.scenario_files import scenario_file
+from serflab.cli.scenario_files import one_scenario
 from serflab.cli.table import print_table
 from serflab.cli.values import POINTS, PORT, SECONDS
 from serflab.errors import Finding, InputError, SerflabError
@@ -81,7 +81,7 @@ def up(
     **options: Any,  # noqa: ANN401 - those of the loop's settings
 ) -> None:
     """Bring the closed loop up, or repair what is missing of it; what is not given stays as it was."""
-    given = ways(options) | {"scenario": scenario_file(scenario) if scenario is not None else None}
+    given = ways(options) | {"scenario": one_scenario(scenario) if scenario is not None else None}
     loop = _asked(serf, {name: value for name, value in given.items() if value is not None})
     loop = _check(loop)
     plan = load_scenario(loop.scenario, loop.checkout / TEMPLATES)

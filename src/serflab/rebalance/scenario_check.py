@@ -57,6 +57,17 @@ def load_scenarios(path: str | Path, templates: Path | None = None) -> dict[str,
     return found
 
 
+def names_to_choose(where: str | Path) -> list[str]:
+    """Return the names of the scenarios in a file that has several, in its order; none if `where` names one.
+
+    Raises `InputError` for a file that cannot be read.
+    """
+    file, name = _split(str(where))
+    document = {} if name else read_document(file, str(file))[0]
+    several = document.get("scenarios") if isinstance(document, dict) else None
+    return list(several) if isinstance(several, dict) and len(several) > 1 else []
+
+
 def check_scenario(data: object, file: str, templates: Path | None = None) -> Scenario:
     """Return the one scenario in parsed JSON (an object with `nodes`, `vms` or `generate`); as `load_scenario`."""
     reader = _Reader(Report(file), [templates] if templates else [])

@@ -36,6 +36,18 @@ def test_the_same_command_prints_the_same_json(serflab):
     assert document["settings"]["interval"] == 120
 
 
+def test_of_a_file_with_several_scenarios_the_first_is_compared(serflab):
+    shown = serflab("rebalance", "compare", "--scenario", SAMPLES, "--algorithms", "max_metric", "--dry-run")
+    assert "draws of balanced: 5 nodes" in shown.out
+    assert shown.err == f"scenario balanced, the first of 5 in {SAMPLES}; others: {SAMPLES}:NAME\n"
+
+
+def test_as_many_evictions_of_a_node_begin_as_may_be_on_their_way_unless_it_is_told(serflab):
+    for more, limit in ((), 3), (("--eviction-limit", "1"), 1):
+        shown = serflab(*QUICK, "--algorithms", "max_metric", "-o", "json", "--max-per-node", "3", *more)
+        assert json.loads(shown.out)["settings"]["eviction_limit"] == limit
+
+
 def test_options_reach_the_emulator(serflab):
     shown = serflab(
         *QUICK, "--algorithms", "max_metric", "-o", "json", "--delete-first", "--allow-source", "--requests", "equal",

@@ -319,6 +319,15 @@ def test_nodes_that_were_asked_for_are_those_of_one_scenario(run, tmp_path):
     assert "scenario balanced: 6 nodes" in run("up", "--dry-run", "--scenario", balanced, "--nodes", "6").output
 
 
+def test_of_a_file_with_several_scenarios_the_first_is_taken_and_named(run):
+    file = str(CHECKOUT / "sample_scenarios.json")
+    done = run("up", "--dry-run", "--scenario", file)
+    assert done.stderr == f"scenario balanced, the first of 5 in {file}; others: {file}:NAME\n"
+    assert "\nscenario balanced: 5 nodes" in done.stdout
+    assert run("up", "--dry-run", "--scenario", f"{file}:bursty").stderr == ""
+    assert "\nscenario hot-node: " in run("up", "--dry-run").stdout
+
+
 def test_the_ports_of_a_loop_that_is_up_stay(run, tmp_path):
     a_loop(tmp_path).save()
     assert "has its ports from 21900 on" in str(run("up", "--dry-run", "--port-base", "23000").exception)

@@ -9,7 +9,14 @@ import pytest
 
 from serflab.errors import InputError
 from serflab.rebalance.scenario import VM, Node, Scenario
-from serflab.rebalance.scenario_check import SAMPLES, check_scenario, find_file, load_scenario, load_scenarios
+from serflab.rebalance.scenario_check import (
+    SAMPLES,
+    check_scenario,
+    find_file,
+    load_scenario,
+    load_scenarios,
+    names_to_choose,
+)
 from serflab.rebalance.scenario_generate import Recipe, generate
 from serflab.traces.names import subdomain_problem
 
@@ -101,6 +108,16 @@ def test_a_file_with_several_needs_a_name_that_is_there():
         load_scenario(file)
     with pytest.raises(InputError, match=r'no scenario "hotnode"\n  hint: did you mean "hot-node"'):
         load_scenario(f"{file}:hotnode")
+
+
+def test_there_is_something_to_choose_in_a_file_with_several_unless_one_is_named(tmp_path):
+    assert names_to_choose(CHECKOUT / SAMPLES) == ["balanced", "hot-node", "memory-heavy", "bursty", "large"]
+    one = {"nodes": [{"name": "a"}]}
+    for number, document in enumerate((one, {"scenarios": {"only": one}}, {"scenarios": []}, [])):
+        file = tmp_path / f"{number}.json"
+        file.write_text(json.dumps(document))
+        assert names_to_choose(file) == []
+    assert names_to_choose(f"{CHECKOUT / SAMPLES}:bursty") == []
 
 
 def test_templates_beside_the_file_come_before_those_of_the_checkout(tmp_path):
