@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, PARETO_NODES
 from serflab.rebalance.dimensions import DIMENSIONS, INPUT
+from serflab.rebalance.rules import rules
 from serflab.rebalance.sensitivity import DRAWS, LEVEL_SPREAD, NODES, USUAL, share_that_acts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from serflab.rebalance.algorithms import Algorithm
     from serflab.rebalance.sensitivity import Kind
 
@@ -39,6 +42,8 @@ deviation, d = max(0, s) its excess. Weights, in the order (u, p, m, q): w = (.1
 - If two exporters tell of one node, the higher value counts.
 - `pareto_front` compares up to {PARETO_NODES} nodes, and needs Prometheus 3.5 or newer; with more nodes it has no
   score. All others know no limit.
+
+{{inputs}}
 
 Each score has three records: `descheduler:node:<name>:avg1m` of each node, with the label `instance`, the same as
 `descheduler:node:<name>:score`, and the nodes' mean `descheduler:cluster:<name>:avg1m`.
@@ -85,8 +90,11 @@ def algorithms_page() -> str:
     )
     rows = [_COLUMNS, ["---"] * len(_COLUMNS), *(_cells(algorithm) for algorithm in ALGORITHMS.values())]
     overview = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    sections = "\n\n".join(_section(algorithm) for algorithm in ALGORITHMS.values())
-    return _INTRODUCTION.format(dimensions=dimensions, overview=overview, sections=sections)
+    made = {rule["record"]: rule for rule in rules()}
+    sections = "\n\n".join(_section(algorithm, made) for algorithm in ALGORITHMS.values())
+    scores = {name for each in ALGORITHMS.values() for name in (each.record, each.cluster_record, *each.alias_records)}
+    inputs = _folded("PromQL of the inputs", [rule for rule in rules() if rule["record"] not in scores])
+    return _INTRODUCTION.format(dimensions=dimensions, inputs=inputs, overview=overview, sections=sections)
 
 
 def _cells(algorithm: Algorithm) -> list[str]:
@@ -108,7 +116,7 @@ def _inert(algorithm: Algorithm, kind: Kind, points: int) -> str:
     return f"{1 - share_that_acts(algorithm.name, kind, points):.0%}"
 
 
-def _section(algorithm: Algorithm) -> str:
+def _section(algorithm: Algorithm, made: Mapping[str, Mapping[str, Any]]) -> str:
     also = ", ".join(f"`{name}`" for name in algorithm.alias_records)
     return f"""\
 ### {algorithm.number}. {algorithm.name}
@@ -119,4 +127,17 @@ def _section(algorithm: Algorithm) -> str:
 - Record: `{algorithm.record}`; also {also}
 - Good for: {algorithm.good_for}.
 - Blind to: {algorithm.blind_to}.
-- Recommended threshold: +{algorithm.threshold}"""
+- Recommended threshold: +{algorithm.threshold}
+
+{_folded("PromQL", [made[algorithm.record]])}"""
+
+
+def _folded(title: str, found: Sequence[Mapping[str, Any]]) -> str:
+    """Return rules as Prometheus evaluates them, to be unfolded by those who want to read them."""
+    text = "\n\n".join(f"# {rule['record']}{_labels(rule)}\n{rule['expr']}" for rule in found)
+    return f"<details><summary>{title}</summary>\n\n```promql\n{text}\n```\n\n</details>"
+
+
+def _labels(rule: Mapping[str, Any]) -> str:
+    told = ", ".join(f'{name}="{value}"' for name, value in rule.get("labels", {}).items())
+    return f"{{{told}}}" if told else ""

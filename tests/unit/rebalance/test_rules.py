@@ -43,6 +43,15 @@ def test_a_record_is_made_before_it_is_used():
         made.add(rule["record"])
 
 
+def test_the_page_of_each_algorithm_has_the_expression_that_prometheus_evaluates():
+    head, *sections = re.split(r"^### ", FILES["docs/algorithms.md"], flags=re.MULTILINE)
+    expressions = {rule["record"]: rule["expr"] for rule in rules()}
+    for algorithm, section in zip(ALGORITHMS.values(), sections, strict=True):
+        assert f"```promql\n# {algorithm.record}\n{expressions[algorithm.record]}\n```" in section
+        used = re.findall(r"descheduler:\w+(?::\w+)+", expressions[algorithm.record])
+        assert all(f"\n{expressions[record]}\n" in head for record in used)
+
+
 def test_window_and_interval_are_the_loops_own():
     (group,) = rule_groups(RuleSettings("5s", "1s"))["groups"]
     assert group["interval"] == "1s"
