@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, PARETO_NODES
 from serflab.rebalance.dimensions import DIMENSIONS, INPUT
+from serflab.rebalance.loop_settings import DEFAULT_INTERVAL, Times
 from serflab.rebalance.rules import rules
 from serflab.rebalance.sensitivity import DRAWS, LEVEL_SPREAD, NODES, USUAL, share_that_acts
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from serflab.rebalance.algorithms import Algorithm
     from serflab.rebalance.sensitivity import Kind
 
+_WINDOW: Final = Times.of(DEFAULT_INTERVAL).window
 _INTRODUCTION: Final = f"""\
 # Scoring algorithms
 
@@ -32,6 +34,8 @@ descheduler's query is the name of its record. The default is `{DEFAULT_ALGORITH
 
 Each is a ratio, averaged over one minute and cut off at 0 and 1. x̄ is the mean over the nodes, s = x - x̄ a node's
 deviation, d = max(0, s) its excess. Weights, in the order (u, p, m, q): w = (.15, .35, .15, .35), v = (1, 2, 1, 2).
+A loop that `serflab rebalance up` starts averages over a third of its [interval](rebalancing/loop.md#the-interval)
+instead, {_WINDOW:g} s at the default {DEFAULT_INTERVAL:g} s; the records are called `avg1m` all the same.
 
 - The nodes are those of which Prometheus has all four inputs. **A node that lacks one has no score** and counts for
   no mean: a sample that is NaN, a metric that is missing, a node that the exporter no longer has. The descheduler

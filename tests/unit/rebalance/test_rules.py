@@ -11,6 +11,7 @@ import yaml
 from serflab.errors import InputError
 from serflab.rebalance.algorithms import ALGORITHMS
 from serflab.rebalance.generated import generated_files, write_changed
+from serflab.rebalance.loop_settings import DEFAULT_INTERVAL, Times
 from serflab.rebalance.rules import RuleSettings, prometheus_rule, query, rule_groups, rules
 from serflab.rebalance.sensitivity import recommended_threshold
 
@@ -50,6 +51,11 @@ def test_the_page_of_each_algorithm_has_the_expression_that_prometheus_evaluates
         assert f"```promql\n# {algorithm.record}\n{expressions[algorithm.record]}\n```" in section
         used = re.findall(r"descheduler:\w+(?::\w+)+", expressions[algorithm.record])
         assert all(f"\n{expressions[record]}\n" in head for record in used)
+
+
+def test_the_page_says_over_what_a_loop_averages_by_default():
+    page = " ".join(FILES["docs/algorithms.md"].split())
+    assert f"{Times.of(DEFAULT_INTERVAL).window:g} s at the default {DEFAULT_INTERVAL:g} s" in page
 
 
 def test_window_and_interval_are_the_loops_own():
