@@ -1,7 +1,7 @@
 /** What has happened in a loop: migrations, evictions, cycles; and all VMs as a table. */
 
 import { h, setText } from "./dom.js";
-import { MISSING, number, time } from "./format.js";
+import { MISSING, cpu, memory, number, time } from "./format.js";
 import { share } from "./rebalance.js";
 import { Table } from "./table.js";
 
@@ -72,8 +72,10 @@ export class LoopTables {
     columns: [
       { id: "vm", title: "VM", header: true, value: ({ name }) => name, text: ({ name }) => name },
       { id: "place", title: "Node", value: ({ node }) => node, text: ({ node, target }) => (target ? `${node} → ${target}` : node || MISSING) },
-      { id: "uses-cpu", title: "CPU", numeric: true, value: ({ cpu }) => cpu, text: ({ cpu }) => share(cpu) },
-      { id: "uses-memory", title: "Memory", numeric: true, value: ({ memory }) => memory, text: ({ memory }) => share(memory) },
+      { id: "uses-cpu", title: "CPU", numeric: true, value: (vm) => vm.cpu, text: (vm) => share(vm.cpu) },
+      { id: "uses-memory", title: "Memory", numeric: true, value: (vm) => vm.memory, text: (vm) => share(vm.memory) },
+      { id: "requests-cpu", title: "CPU requested", numeric: true, value: (vm) => vm.requested_cpu, text: (vm) => cpu(vm.requested_cpu) },
+      { id: "requests-memory", title: "Memory requested", numeric: true, value: (vm) => vm.requested_memory, text: (vm) => memory(vm.requested_memory) },
       { id: "state", title: "State", value: ({ phase }) => phase, text: ({ phase, migration }) => (migration === null ? phase : `moves: ${migration}`) },
     ],
   });

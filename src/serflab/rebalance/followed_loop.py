@@ -14,6 +14,7 @@ from serflab.rebalance.loop_settings import NAMESPACE
 from serflab.rebalance.names import migration_path, vm_path
 from serflab.rebalance.questions import api
 from serflab.rebalance.times import read
+from serflab.traces.quantity import parse_cpu, parse_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,10 @@ _FIRST_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class VmRow:
-    """A VM: where it is (empty: nowhere yet), its pod and phase, and what it uses of its node, as ratios."""
+    """A VM: where it is (empty: nowhere yet), its pod and phase, and what it uses of its node, as ratios.
+
+    `requested_cpu` (millicores) and `requested_memory` (Mi) are what its pod requests, None without a pod.
+    """
 
     name: str
     node: str
@@ -36,6 +40,8 @@ class VmRow:
     phase: str
     cpu: float
     memory: float
+    requested_cpu: float | None = None
+    requested_memory: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ def _stamp(loop: Loop) -> tuple[str, int, int]:
 def vm_row(vm: Mapping[str, Any]) -> VmRow:
     """Return what is kept of a VirtualMachine."""
     status, resources = vm.get("status") or {}, vm["spec"]["resources"]
+    requests = status.get("requests") or {}
     return VmRow(
         vm["metadata"]["name"],
         status.get("nodeName") or "",
@@ -140,6 +147,8 @@ def vm_row(vm: Mapping[str, Any]) -> VmRow:
         status.get("phase") or "Pending",
         float(status.get("cpuConsumption") or resources["cpu"]),
         float(status.get("memoryConsumption") or resources["memory"]),
+        parse_cpu(requests["cpu"]) if "cpu" in requests else None,
+        parse_memory(requests["memory"]) if "memory" in requests else None,
     )
 
 

@@ -44,7 +44,17 @@ def status_of(vm: Mapping[str, Any], pod: Pod | None) -> dict[str, Any]:
         "createdAt": before.get("createdAt") or vm["metadata"]["creationTimestamp"],
         "conditions": _conditions(vm, pod),
     }
+    requests = _requests(pod)
+    if requests or "requests" in before:
+        told["requests"] = requests
     return {**before, **told}
+
+
+def _requests(pod: Pod | None) -> dict[str, str] | None:
+    """Return the CPU and memory that a pod's container requests, as quantities; None if it requests none."""
+    containers = (pod or {}).get("spec", {}).get("containers") or [{}]
+    found = (containers[0].get("resources") or {}).get("requests") or {}
+    return {name: found[name] for name in ("cpu", "memory") if name in found} or None
 
 
 def _conditions(vm: Mapping[str, Any], pod: Pod | None) -> list[dict[str, str]]:

@@ -24,6 +24,7 @@ def test_a_vm_gets_a_pod_a_status_a_budget_and_events(vms):
     assert status["podName"] == pod["metadata"]["name"]
     assert status["nodeName"] == pod["spec"]["nodeName"]
     assert (status["cpuConsumption"], status["memoryConsumption"]) == ("0.15", "0.2")
+    assert status["requests"] == pod["spec"]["containers"][0]["resources"]["requests"]
     assert status["createdAt"] == vms.get("vm", "vm-1")["metadata"]["creationTimestamp"]
     reasons = {item["type"]: (item["status"], item["reason"]) for item in status["conditions"]}
     assert reasons["PhaseRunning"] == ("True", "TransitionedToRunning")

@@ -90,12 +90,16 @@ def test_a_vm_runs_unless_it_says_otherwise_and_prints_its_columns(vm_serf, name
         "podName": "virt-launcher-vm-1-abcde",
         "cpuConsumption": "0.15",
         "memoryConsumption": "0.2",
+        "requests": {"cpu": "4800m", "memory": "26215Mi"},
     }
     patch = json.dumps({"status": status})
     vm_serf.kubectl("-n", namespace, "patch", "vm", "vm-1", "--subresource=status", "--type=merge", "-p", patch)
     head, row = vm_serf.kubectl("-n", namespace, "get", "vm").splitlines()
     assert head.split() == ["NAME", "PHASE", "NODE", "POD", "CPU", "MEMORY", "AGE"]
     assert row.split()[:-1] == ["vm-1", "Running", "node-a", "virt-launcher-vm-1-abcde", "0.15", "0.2"]
+    head, row = vm_serf.kubectl("-n", namespace, "get", "vm", "-o", "wide").splitlines()
+    assert " ".join(head.split()).endswith(" AGE CPU REQUESTS MEMORY REQUESTS RUNNING LEAVES")
+    assert row.split()[7:10] == ["4800m", "26215Mi", "true"]
 
 
 def test_the_status_is_written_by_its_own_path_only(vm_serf, namespace, create, objects):

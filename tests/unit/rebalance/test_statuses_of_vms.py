@@ -15,6 +15,7 @@ from serflab.rebalance.controller_objects import Objects, phase_of
 from serflab.rebalance.controller_settings import ControllerSettings
 from serflab.rebalance.controller_vm import reconcile
 from serflab.rebalance.names import vm_path
+from serflab.rebalance.vm_status import status_of
 
 KEY = ("default", "vm-0")
 SECONDS_AGO = 10
@@ -42,6 +43,15 @@ async def test_a_vm_that_does_not_come_to_run_is_told_of(objects):
     await starting(objects, 0)
     await reconcile(objects, KEY)
     assert phase_of(objects.vms.get(KEY)) == "Scheduling"
+
+
+async def test_a_vm_tells_what_its_pod_requests_as_long_as_it_has_one(objects):
+    pod = await starting(objects, 0)
+    vm = objects.vms.get(KEY)
+    status = status_of(vm, pod)
+    assert status["requests"] == {"cpu": "320m", "memory": "1311Mi"}
+    assert status_of(vm | {"status": status}, None)["requests"] is None  # taken away by a merge patch
+    assert "requests" not in status_of(vm, None)
 
 
 async def test_while_thousands_start_none_is_told_of_before_it_runs(objects):

@@ -44,6 +44,7 @@ VM = {
         "podName": "virt-launcher-vm-1-x1",
         "phase": "Running",
         "cpuConsumption": "0.2",
+        "requests": {"cpu": "4800m", "memory": "12800Mi"},
     },
 }
 MIGRATION = {
@@ -233,6 +234,7 @@ def test_a_loop_with_its_nodes_vms_migrations_and_evictions(client: FlaskClient,
     assert (vm["node"], vm["cpu"], vm["memory"], vm["migration"], vm["target"]) == (
         "kwok-node-1", 0.2, 0.1, "Running", "kwok-node-2",
     )  # fmt: skip
+    assert (vm["requested_cpu"], vm["requested_memory"]) == (4800, 12800)
     [cycle] = loop["cycles"]
     assert (cycle["over"], cycle["evictions"], cycle["in_flight"]) == (1, 1, 1)
     assert [(item["vm"], item["outcome"], item["migration"], item["target"]) for item in loop["evictions"]] == [
@@ -377,6 +379,7 @@ def test_another_sites_page_cannot_switch(client: FlaskClient, checkout: Path, s
 def test_what_is_kept_of_vms_and_migrations_that_have_no_status_yet() -> None:
     vm = vm_row({"metadata": {"name": "vm-1"}, "spec": {"resources": {"cpu": "0.15", "memory": "0.1"}}})
     assert (vm.node, vm.phase, vm.cpu, vm.memory) == ("", "Pending", 0.15, 0.1)
+    assert vm.requested_cpu is vm.requested_memory is None
     migration = migration_row({"metadata": MIGRATION["metadata"], "spec": {"vmiName": "vm-1"}})
     assert (migration.phase, migration.source, migration.started, migration.under_way) == ("Pending", "", None, True)
 
