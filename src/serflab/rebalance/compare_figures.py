@@ -47,7 +47,9 @@ FIGURES: Final[dict[str, Figure]] = {
         "spread CPU", "points", 1, "standard deviation of the nodes' CPU usage, mean of the last fifth"
     ),
     "sigma_memory": Figure("spread memory", "points", 1, "the same of memory usage"),
-    "sigma_psi": Figure("spread PSI", "points", 2, "the same of CPU pressure"),
+    "sigma_psi": Figure(
+        "spread PSI", "points", 2, "the same of pressure: of each node's CPU and memory pressure the larger"
+    ),
     "time_to_balance": Figure(
         "time to balance",
         "s",
@@ -61,7 +63,7 @@ FIGURES: Final[dict[str, Figure]] = {
     "overshoot": Figure("overshoot", "points", 1, "how far the spread of CPU rises again above its lowest value"),
     "jain_cpu": Figure("Jain CPU", "", 3, "Jain's fairness index: 1 if all nodes are alike, 1/n if one has all"),
     "jain_memory": Figure("Jain memory", "", 3, "the same of memory usage"),
-    "jain_psi": Figure("Jain PSI", "", 3, "the same of CPU pressure; 1 where no node has any"),
+    "jain_psi": Figure("Jain PSI", "", 3, "the same of pressure, the larger of a node's two; 1 where no node has any"),
     "overload_seconds": Figure("overload", "node s", 0, "time of nodes with more CPU or memory wanted than they have"),
     "psi_seconds": Figure("PSI", "node s", 0, "CPU and memory pressure, summed over nodes and time"),
     "gib_moved": Figure("moved", "GiB", 0, "memory of the VMs that migrated"),

@@ -26,7 +26,8 @@ _LAST_PART: Final = 5
 class Outcome:
     """The result of one algorithm: `figures` by name, each of shape (seeds,), and the spread over time.
 
-    `sigma` has the shape (seeds, cycles, dimensions) and is in points (percent of a node). `evicted` is how many VMs
+    `sigma` has the shape (seeds, cycles, dimensions) and is in points (percent of a node); the pressure of a node is
+    the larger of its two, as on the page. `evicted` is how many VMs
     each cycle asked to leave, (seeds, cycles). Where a figure doesn't exist (a cluster that never was balanced has no
     time to balance) it is NaN.
     """
@@ -72,8 +73,8 @@ class Measures:
     def cycle(self, cycle: int, nodes: Floats) -> None:
         """Look at the nodes as they are when a cycle begins."""
         count = nodes.shape[1]
-        for axis, dimension in enumerate((0, 2, 1)):
-            values = nodes[..., dimension]
+        pressure = np.maximum(nodes[..., 1], nodes[..., 3])
+        for axis, values in enumerate((nodes[..., 0], nodes[..., 2], pressure)):
             total = values.sum(axis=-1)
             squares = (values * values).sum(axis=-1)
             self._sigma[:, cycle, axis] = 100.0 * values.std(axis=-1)

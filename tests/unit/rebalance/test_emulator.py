@@ -179,16 +179,17 @@ def test_going_back_is_ping_pong_and_staying_is_not():
 
 def test_spread_and_fairness_are_those_of_their_formulas():
     measures = Measures(replace(SHORT, cycles=2), 1, 1)
-    nodes = np.array([[[0.2, 0.0, 0.5, 0.0], [0.6, 0.1, 0.5, 0.0], [1.3, 0.5, 0.5, 0.2]]])
+    nodes = np.array([[[0.2, 0.0, 0.5, 0.3], [0.6, 0.1, 0.5, 0.0], [1.3, 0.5, 0.5, 0.2]]])
     for cycle, sample in enumerate((nodes, nodes.mean(axis=1, keepdims=True).repeat(3, axis=1))):
         measures.cycle(cycle, sample)
         measures.tick(sample)
     outcome = measures.outcome()
-    assert outcome.sigma[0, 0] == pytest.approx([100 * np.std([0.2, 0.6, 1.3]), 0, 100 * np.std([0, 0.1, 0.5])])
+    assert outcome.sigma[0, 0] == pytest.approx([100 * np.std([0.2, 0.6, 1.3]), 0, 100 * np.std([0.3, 0.1, 0.5])])
     assert outcome.sigma[0, 1] == pytest.approx([0, 0, 0], abs=1e-12)
     assert measures._jain[0, 0, 0] == pytest.approx(2.1**2 / (3 * (0.04 + 0.36 + 1.69)))
+    assert measures._jain[0, 0, 2] == pytest.approx(0.9**2 / (3 * (0.09 + 0.01 + 0.25)))
     assert outcome.figures["overload_seconds"].tolist() == [15]
-    assert outcome.figures["psi_seconds"] == pytest.approx([15 * 0.8 * 2])
+    assert outcome.figures["psi_seconds"] == pytest.approx([15 * 1.1 * 2])
     assert outcome.figures["overshoot"].tolist() == [0]
 
 
