@@ -11,7 +11,8 @@ from benchmarks.comparison import Comparison
 from serflab.rebalance.algorithms import ALGORITHMS
 from serflab.rebalance.compare import compare
 from serflab.rebalance.emulator_settings import Settings
-from serflab.rebalance.scenario_check import SAMPLES, load_scenario
+from serflab.rebalance.names import SAMPLES
+from serflab.rebalance.scenario_check import load_scenario
 
 SEEDS, CYCLES, PEER_CYCLES, LONGEST = 30, 100, 10, 120.0
 

@@ -21,7 +21,8 @@ from serflab.rebalance.compare_plot import pareto_plot, time_plot
 from serflab.rebalance.compare_report import cells, html, markdown
 from serflab.rebalance.compare_statistics import pareto_front
 from serflab.rebalance.emulator_settings import Settings
-from serflab.rebalance.scenario_check import SAMPLES, load_scenario, load_scenarios
+from serflab.rebalance.names import SAMPLES
+from serflab.rebalance.scenario_check import load_scenario, load_scenarios
 
 if TYPE_CHECKING:
     from serflab.rebalance.compare import Comparison

@@ -10,8 +10,8 @@ from serflab.cli.scenario_files import one_scenario, templates
 from serflab.cli.values import PORT, SECONDS
 from serflab.emulation.names import INSTANCE
 from serflab.rebalance.exporter_service import ExporterOptions, serve
+from serflab.rebalance.names import DEFAULT_PSI_FORMULA, PSI_FORMULAS
 from serflab.rebalance.program import run_until_stopped
-from serflab.rebalance.psi import DEFAULT_FORMULA, FORMULAS
 
 
 @click.command()
@@ -32,8 +32,8 @@ from serflab.rebalance.psi import DEFAULT_FORMULA, FORMULAS
 @click.option(
     "--psi",
     "formula",
-    type=click.Choice(FORMULAS),
-    default=DEFAULT_FORMULA,
+    type=click.Choice(PSI_FORMULAS),
+    default=DEFAULT_PSI_FORMULA,
     show_default=True,
     help="How pressure is computed.",
 )

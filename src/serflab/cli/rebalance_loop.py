@@ -39,8 +39,9 @@ from serflab.rebalance.loop_settings import (
     loop_directory,
 )
 from serflab.rebalance.loop_status import GO_ON, LoopStatus, loop_status
+from serflab.rebalance.names import SAMPLES
 from serflab.rebalance.placement import check_room, nodes_for
-from serflab.rebalance.scenario_check import SAMPLES, TEMPLATES, load_scenario
+from serflab.rebalance.scenario_check import TEMPLATES, load_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from serflab.rebalance.emulator_settings import REQUESTS, Settings
-from serflab.rebalance.psi import FORMULAS
+from serflab.rebalance.names import PSI_FORMULAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,9 @@ def way_options(*, kept: bool = False) -> Callable[[Command], Command]:
             default=None if kept else not _DEFAULTS.exclude_source,
             help="Whether the scheduler may choose the node that a VM leaves.  [default: exclude-source]",
         ),
-        _option("--psi", kept=kept, type=click.Choice(FORMULAS), default=_DEFAULTS.psi, help="Formula of pressure."),
+        _option(
+            "--psi", kept=kept, type=click.Choice(PSI_FORMULAS), default=_DEFAULTS.psi, help="Formula of pressure."
+        ),
     )
 
 

@@ -25,8 +25,8 @@ from serflab.rebalance.loop_settings import (
     PORTS_ABOVE_SERFS,
     Loop,
 )
+from serflab.rebalance.names import SAMPLES
 from serflab.rebalance.proof import Proof, Report
-from serflab.rebalance.scenario_check import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from serflab.errors import Finding, InputError
-from serflab.rebalance.names import NODE_PODS
-from serflab.rebalance.psi import DEFAULT_FORMULA, FORMULAS, PsiFormula
+from serflab.rebalance.names import DEFAULT_PSI_FORMULA, NODE_PODS, PSI_FORMULAS, PsiFormula
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +45,7 @@ class Settings:
     scrape: float = 15.0
     delay: float = 15.0
     window: float = 60.0
-    psi: PsiFormula = DEFAULT_FORMULA
+    psi: PsiFormula = DEFAULT_PSI_FORMULA
     jitter: float = 0.1
     pods_per_node: int = NODE_PODS
     balanced_within: float = 10.0
@@ -84,5 +83,5 @@ _CHECKS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "jitter": ("a ratio from 0 and below 1", lambda value: 0 <= value < 1),
     "delay": ("a number of at least 0", lambda value: isfinite(value) and value >= 0),
     "requests": (f"one of {', '.join(REQUESTS)}", lambda value: value in REQUESTS),
-    "psi": (f"one of {', '.join(FORMULAS)}", lambda value: value in FORMULAS),
+    "psi": (f"one of {', '.join(PSI_FORMULAS)}", lambda value: value in PSI_FORMULAS),
 }

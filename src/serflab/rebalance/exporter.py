@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from serflab.rebalance.cluster_load import ClusterLoad
+    from serflab.rebalance.names import PsiFormula
     from serflab.rebalance.node_load import NodeFigures, NodeSize, VMLoad
-    from serflab.rebalance.psi import PsiFormula
     from serflab.rebalance.scenario_load import ScenarioLoad
 
 _LONGEST_PAUSE: Final = 1.0

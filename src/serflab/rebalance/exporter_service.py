@@ -16,8 +16,8 @@ from serflab.rebalance.cluster_load import ClusterLoad
 from serflab.rebalance.exporter import Exporter
 from serflab.rebalance.exporter_http import application
 from serflab.rebalance.exporter_writes import Writes
+from serflab.rebalance.names import DEFAULT_PSI_FORMULA
 from serflab.rebalance.program import listening
-from serflab.rebalance.psi import DEFAULT_FORMULA
 from serflab.rebalance.scenario_check import load_scenario
 from serflab.rebalance.scenario_load import ScenarioLoad
 from serflab.rebalance.series_player import SeriesPlayer
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serflab.kube.credentials import Credentials
-    from serflab.rebalance.psi import PsiFormula
+    from serflab.rebalance.names import PsiFormula
     from serflab.rebalance.scenario import Scenario
 
 _log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class ExporterOptions:
     templates: Path | None = None
     offline: bool = False
     play_only: bool = False
-    formula: PsiFormula = DEFAULT_FORMULA
+    formula: PsiFormula = DEFAULT_PSI_FORMULA
     update_interval: float = 0.5
     stale_after: float = 30.0
     instance: str = ""

@@ -13,11 +13,11 @@ from serflab.lab.ports import LOOPBACK, SerfPorts
 from serflab.rebalance.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
 from serflab.rebalance.controller_settings import ControllerSettings
 from serflab.rebalance.emulator_settings import Settings
-from serflab.rebalance.scenario_check import SAMPLES
+from serflab.rebalance.names import SAMPLES
 
 if TYPE_CHECKING:
     from serflab.rebalance.emulator_settings import Requests
-    from serflab.rebalance.psi import PsiFormula
+    from serflab.rebalance.names import PsiFormula
     from serflab.rebalance.scenario import Scenario
 
 DIRECTORY: Final = "rebalance"

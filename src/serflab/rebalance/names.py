@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 GROUP: Final = "simulation.node-classifier.io"
 VERSION: Final = "v1alpha1"
@@ -61,6 +61,15 @@ NODE_MEMORY_GIB: Final = 128
 NODE_PODS: Final = 500
 """How many pods a node takes. A kubelet's default is 110, which small VMs reach long before the node is out of CPU or
 memory (five nodes would take 550 VMs). The loop is about load, so the number of pods is never what a node lacks."""
+
+
+SAMPLES: Final = "sample_scenarios.json"
+"""The scenarios that ship, in the checkout's top folder."""
+
+PsiFormula = Literal["expected-wait", "knee", "none"]
+"""How the pressure of a node is computed (`psi.py`)."""
+PSI_FORMULAS: Final[tuple[PsiFormula, ...]] = get_args(PsiFormula)
+DEFAULT_PSI_FORMULA: Final[PsiFormula] = "expected-wait"
 
 
 def vm_path(namespace: str, name: str = "") -> str:

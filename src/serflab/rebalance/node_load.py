@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serflab.rebalance.names import NODE_CORES, NODE_MEMORY_GIB
-from serflab.rebalance.psi import DEFAULT_FORMULA, pressure
+from serflab.rebalance.names import DEFAULT_PSI_FORMULA, NODE_CORES, NODE_MEMORY_GIB
+from serflab.rebalance.psi import pressure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from serflab.rebalance.psi import Demand, PsiFormula
+    from serflab.rebalance.names import PsiFormula
+    from serflab.rebalance.psi import Demand
 
 
 # Sums of the same VMs differ in their last bits by the order of adding; `pareto_front` would tell alike nodes apart.
@@ -60,7 +61,7 @@ class NodeFigures:
 
 
 def node_figures(
-    loads: Iterable[VMLoad], sizes: Mapping[str, NodeSize], formula: PsiFormula = DEFAULT_FORMULA
+    loads: Iterable[VMLoad], sizes: Mapping[str, NodeSize], formula: PsiFormula = DEFAULT_PSI_FORMULA
 ) -> dict[str, NodeFigures]:
     """Return the figures of every node in `sizes`; VMs on other nodes are left out."""
     places = {name: place for place, name in enumerate(sizes)}

@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
+
+from serflab.rebalance.names import DEFAULT_PSI_FORMULA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-PsiFormula = Literal["expected-wait", "knee", "none"]
-FORMULAS: Final[tuple[PsiFormula, ...]] = get_args(PsiFormula)
-DEFAULT_FORMULA: Final[PsiFormula] = "expected-wait"
+    from serflab.rebalance.names import PsiFormula
 
 VCPUS_PER_CORE: Final = 10.0
 """vCPUs for each core that a VM requests, where it doesn't say: KubeVirt's default `cpuAllocationRatio`."""
@@ -56,7 +56,7 @@ def wait(mean: Numbers, variance: Numbers, capacity: Numbers) -> Floats:
 
 
 def pressure(formula: PsiFormula, mean: Numbers, variance: Numbers, capacity: Numbers) -> Floats:
-    """Return the pressure in [0, 1] by one of `FORMULAS`; the arguments are those of `wait`.
+    """Return the pressure in [0, 1] by one of `PSI_FORMULAS`; the arguments are those of `wait`.
 
     `knee` looks at the usage mean ÷ capacity alone: 0 up to 0.7, then rising straight to 1 at 1.3. `none` is 0.
     """
@@ -98,7 +98,7 @@ def binomial(mean: float, count: float) -> tuple[float, float]:
 
 
 def node_pressures(
-    demands: Iterable[Demand], cores: float, gib: float, formula: PsiFormula = DEFAULT_FORMULA
+    demands: Iterable[Demand], cores: float, gib: float, formula: PsiFormula = DEFAULT_PSI_FORMULA
 ) -> tuple[float, float]:
     """Return CPU and memory pressure, each in [0, 1], of a node of `cores` and `gib` that carries these VMs."""
     cpu = memory = (0.0, 0.0)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from serflab.traces.model import Series
 
-SAMPLES: Final = "sample_scenarios.json"
-"""The scenarios that ship, in the checkout's top folder."""
 TEMPLATES: Final = "workload_templates"
 """The folder of series for VMs, beside a file of scenarios and in the checkout."""
 

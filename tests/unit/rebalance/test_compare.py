@@ -12,7 +12,8 @@ from serflab.errors import InputError
 from serflab.rebalance.algorithms import ALGORITHMS
 from serflab.rebalance.compare import compare
 from serflab.rebalance.emulator_settings import Settings
-from serflab.rebalance.scenario_check import SAMPLES, load_scenario
+from serflab.rebalance.names import SAMPLES
+from serflab.rebalance.scenario_check import load_scenario
 
 HOT = load_scenario(f"{Path(__file__).resolve().parents[3] / SAMPLES}:hot-node")
 SHORT = Settings(cycles=6)

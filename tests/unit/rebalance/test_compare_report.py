@@ -18,7 +18,8 @@ from serflab.rebalance.compare_plot import pareto_plot, time_plot
 from serflab.rebalance.compare_report import html, markdown
 from serflab.rebalance.compare_statistics import Estimate, pareto_front
 from serflab.rebalance.emulator_settings import Settings
-from serflab.rebalance.scenario_check import SAMPLES, load_scenario
+from serflab.rebalance.names import SAMPLES
+from serflab.rebalance.scenario_check import load_scenario
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -18,8 +18,9 @@ from serflab.rebalance.emulator_cluster import Cluster
 from serflab.rebalance.emulator_descheduler import evictions, random_keys, sources_in_order, victims_in_order
 from serflab.rebalance.emulator_measures import Measures
 from serflab.rebalance.emulator_settings import Settings
+from serflab.rebalance.names import SAMPLES
 from serflab.rebalance.scenario import VM, Node, Scenario
-from serflab.rebalance.scenario_check import SAMPLES, load_scenarios
+from serflab.rebalance.scenario_check import load_scenarios
 
 K3 = "linear_amplified_ideal_point_positive_distance:k3"
 SCENARIOS = load_scenarios(Path(__file__).resolve().parents[3] / SAMPLES)
