@@ -93,7 +93,7 @@ class Writes:
         return await delete_vms(self._client, self._namespace, [name for name in there if name not in wanted])
 
     async def _move(self, vm: str, source: str, target: str) -> dict[str, str]:
-        told = {"vm_id": vm, "from_node": source, "to_node": target}
+        told = {"vm_id": vm, "from_node": source, **({"to_node": target} if target else {})}
         try:
             if self._client is not None and self._in_cluster():
                 return told | {"migration": await self._migration(self._client, vm, source, target)}
@@ -110,10 +110,10 @@ class Writes:
         node = (vm.get("status") or {}).get("nodeName") or "no node"
         if node != source:
             raise Refusal(409, "vm_elsewhere", f"VM {name!r} is on {node}, not on {source}")
-        if target not in self._exporter.picture.sizes:
+        if target and target not in self._exporter.picture.sizes:
             raise Refusal(404, "unknown_node", f"there is no node {target!r}")
         made = f"kubevirt-migrate-{name}-{secrets.token_hex(3)}"
-        body = migration_body(vm, made, node_selector={HOSTNAME: target})
+        body = migration_body(vm, made, node_selector={HOSTNAME: target} if target else None)
         await client.create(migration_path(self._namespace), body)
         return made
 
@@ -128,12 +128,13 @@ def _moves(body: object) -> list[tuple[str, str, str]]:
     for at, item in enumerate(entries or ()):
         path = f"$.migrations[{at}]"
         entry = report.mapping(item, path) or {}
-        keys = ("vm_id", "from_node", "to_node")
-        if isinstance(item, dict) and report.keys(entry, path, required=keys, optional=()):
-            texts = [report.text(entry[key], f"{path}.{key}") for key in keys]
+        keys = ("vm_id", "from_node")
+        if isinstance(item, dict) and report.keys(entry, path, required=keys, optional=("to_node",)):
+            texts = [report.text(entry[key], f"{path}.{key}") for key in (*keys, "to_node") if key in entry]
             if all(texts):
-                moves.append((str(texts[0]), str(texts[1]), str(texts[2])))
-                if texts[1] == texts[2]:
+                vm, source, target = map(str, [*texts, ""][:3])
+                moves.append((vm, source, target))
+                if source == target:
                     report.error(f"{path}.to_node", "it is the node to leave", "name another one, or none of this")
     if report.findings:
         raise InputError(report.findings)

@@ -48,8 +48,11 @@ class ScenarioLoad:
         return str(self.point(now))
 
     def move(self, vm: str, source: str, target: str) -> None:
-        """Move a VM from one node to another; `Refusal` for names that there are not, or when it is elsewhere."""
-        for name in (source, target):
+        """Move a VM from one node to another (none: the emptiest).
+
+        `Refusal` for names that there are not, or when the VM is elsewhere.
+        """
+        for name in filter(None, (source, target)):
             if name not in self._nodes:
                 raise Refusal(404, "unknown_node", f"there is no node {name!r}", hint=did_you_mean(name, self._nodes))
         if vm not in self._on:
@@ -58,14 +61,15 @@ class ScenarioLoad:
         if there != source:
             hint = f"move it from {there}"
             raise Refusal(409, "vm_elsewhere", f"VM {vm!r} is on {there}, not on {source}", hint=hint)
-        self._on[vm] = moved, target
+        self._on[vm] = moved, target or self._emptiest(but=source)
 
-    def _emptiest(self) -> str:
-        """Return the node on which least is requested, as the scheduler would choose."""
+    def _emptiest(self, but: str = "") -> str:
+        """Return the node on which least is requested, as the scheduler would choose, of those that are not `but`."""
         requested = dict.fromkeys(self._nodes, 0.0)
         for vm, name in self._on.values():
             requested[name] += sum(vm.requests)
-        return min(requested, key=lambda name: requested[name] / _size(self._nodes[name]))
+        free = [name for name in requested if name != but] or [but]
+        return min(free, key=lambda name: requested[name] / _size(self._nodes[name]))
 
 
 def _size(node: Node) -> float:

@@ -127,6 +127,11 @@ def test_a_scenario_becomes_vms_of_the_cluster_and_feedback_migrations(vm_serf, 
     assert migration["metadata"]["name"] == told["migrations"][0]["migration"]
     assert migration["spec"] == {"vmiName": "vm-1", "addedNodeSelector": {"kubernetes.io/hostname": "node-b"}}
 
+    anywhere = {"vm_id": "vm-1", "from_node": "node-a"}
+    told = requests.post(f"{URL}/feedback", json={"migrations": [anywhere]}, timeout=30).json()
+    specs = {item["metadata"]["name"]: item["spec"] for item in objects("vmim")}
+    assert specs[told["migrations"][0]["migration"]] == {"vmiName": "vm-1"}
+
     wrong = [
         {**move, "from_node": "node-b", "to_node": "node-a"},
         {**move, "vm_id": "nobody"},
