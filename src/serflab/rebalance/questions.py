@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -12,6 +13,7 @@ from serflab.kube.client import ApiClient
 from serflab.kube.credentials import load_credentials
 from serflab.lab.loopback import session
 from serflab.lab.prometheus_query import matcher
+from serflab.rebalance.dimensions import INPUT
 from serflab.rebalance.loop_files import rule_settings
 from serflab.rebalance.rules import query
 
@@ -41,6 +43,22 @@ def node_scores(loop: Loop, at: float | None = None) -> dict[str, float]:
     """
     found = _instant(loop, query(loop.algorithm, rule_settings(loop)), at)
     return {item["metric"].get("instance", ""): float(item["value"][1]) for item in found}
+
+
+def node_inputs(loop: Loop, start: float, end: float) -> dict[float, dict[str, dict[str, float]]]:
+    """Return the scores' inputs by evaluation of the rules (`start` to `end`, epoch seconds), node and dimension.
+
+    They are as they were recorded at each evaluation, not between them. Raises `PrometheusError`.
+    """
+    selector = rule_settings(loop).select(INPUT)
+    found = _instant(loop, f"{selector}[{math.ceil((end - start) * 1000)}ms]", end)
+    evaluations: dict[float, dict[str, dict[str, float]]] = {}
+    for item in found:
+        labels = item["metric"]
+        for at, value in item["values"]:
+            nodes = evaluations.setdefault(float(at), {})
+            nodes.setdefault(labels.get("instance", ""), {})[labels.get("dimension", "")] = float(value)
+    return evaluations
 
 
 def is_up(loop: Loop, job: str) -> bool:
