@@ -10,7 +10,8 @@ from serflab.cli.main import serflab_command
 from serflab.errors import SerflabError
 from serflab.lab import state
 from serflab.rebalance import proof
-from serflab.rebalance.proof import Check, Report, Watcher
+from serflab.rebalance.cycles import BACKGROUND, Cycle, Victim
+from serflab.rebalance.proof import Check, Report, Watcher, limits_are_reached
 
 
 class Client:
@@ -83,6 +84,28 @@ def test_what_fails_otherwise_is_not_hidden_by_the_watcher(monkeypatch):
     watched(monkeypatch, fails(SerflabError("connection refused")))
     with pytest.raises(KeyError), Watcher(None):
         raise KeyError
+
+
+def cycles_taking(*nodes_of_each):
+    return [
+        Cycle(1.0, victims=[Victim("default", f"p{number}", node, BACKGROUND) for number, node in enumerate(nodes)])
+        for nodes in nodes_of_each
+    ]
+
+
+@pytest.mark.parametrize(
+    ("nodes_of_each", "holds"),
+    [
+        (["aa", "a", ""], True),
+        (["aabbc"], True),
+        (["a", "a", "b"], False),  # what a policy without `evictionLimits` does
+        (["aaa"], False),
+        (["aabbcc"], False),
+        ([""], False),
+    ],
+)
+def test_the_limits_of_a_cycle_are_reached_and_kept(nodes_of_each, holds):
+    assert limits_are_reached(cycles_taking(*nodes_of_each)).passed is holds
 
 
 @pytest.fixture
