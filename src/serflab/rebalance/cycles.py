@@ -51,9 +51,10 @@ class Cycle:
     """One cycle: begin and end (seconds since the epoch, `ended` 0 while it lasts).
 
     `usage` is what the descheduler made of each node's score, in whole percent; `classes` each node's class. `problems`
-    are its errors: one that stopped the cycle leaves both empty. `notes` tell why it did not go on: nobody is over or
-    under, or a limit was reached. `in_flight` are the evictions that went on in the
-    background when the cycle ended. `run` counts the starts of the descheduler in this log.
+    are its errors: one that stopped the cycle leaves both empty. `errors` are the evictions that were refused and any
+    other line of the log at the level of errors; the cycle went on with them. `notes` tell why it did not go on: nobody
+    is over or under, or a limit was reached. `in_flight` are the evictions that went on in the background when the
+    cycle ended. `run` counts the starts of the descheduler in this log.
     """
 
     started: float
@@ -64,6 +65,7 @@ class Cycle:
     victims: list[Victim] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     in_flight: int = 0
 
     @property
@@ -132,16 +134,25 @@ class _Reader:
             cycle.classes[name] = entry.get("category", APPROPRIATE)
         elif message == "Evicting pods from node":
             self._source = entry["node"]["name"]
-        elif message in _OUTCOMES and "pod" not in entry:
-            cycle.notes.append(_limit(entry, entry.get("err", message), entry.get("node", "")))
+        elif message in _OUTCOMES:
+            self._read_eviction(cycle, message, entry)
         elif message == _LIMIT_OF_A_CYCLE:
             cycle.notes.append(_limit(entry, message, self._source))
-        elif message in _OUTCOMES:
-            cycle.victims.append(_victim(entry, self._source, _OUTCOMES[message]))
         elif "extension point failed" in message:
             cycle.problems.append(entry.get("err", message))
         elif "nothing to do here" in message or message.startswith("Skipping descheduling cycle"):
             cycle.notes.append(message)
+        elif "err" in entry and "v" not in entry:  # only what is no error has a verbosity
+            cycle.errors.append(f"{message}: {entry['err']}")
+
+    def _read_eviction(self, cycle: Cycle, message: str, entry: dict[str, Any]) -> None:
+        if "pod" not in entry:
+            cycle.notes.append(_limit(entry, entry.get("err", message), entry.get("node", "")))
+            return
+        victim = _victim(entry, self._source, _OUTCOMES[message])
+        cycle.victims.append(victim)
+        if victim.outcome == REFUSED:
+            cycle.errors.append(f"{victim.pod}: {victim.problem or message}")
 
 
 def _limit(entry: dict[str, Any], message: str, node: str) -> str:

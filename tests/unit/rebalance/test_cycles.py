@@ -56,6 +56,15 @@ def test_a_cycle_with_its_classes_and_victims():
         "maximum of a cycle: 5",
     ]
     assert cycle.complete
+    assert cycle.errors == ["p2: Cannot evict pod"]
+
+
+def test_an_error_that_does_not_stop_the_cycle_is_told():
+    told = {"ts": 1_200.0, "msg": "eviction failed", "err": "no answer"}
+    debug = {"ts": 1_200.0, "v": 1, "msg": "pod is not evictable", "err": "it has no owner"}
+    [cycle] = parse_cycles(lines(BEGIN, classified("a", 20, UNDER), told, debug, END))
+    assert cycle.complete
+    assert cycle.errors == ["eviction failed: no answer"]
 
 
 def test_a_cycle_that_gave_up_says_why_and_is_not_complete():

@@ -10,8 +10,8 @@ from serflab.cli.main import serflab_command
 from serflab.errors import SerflabError
 from serflab.lab import state
 from serflab.rebalance import proof
-from serflab.rebalance.cycles import BACKGROUND, Cycle, Victim
-from serflab.rebalance.proof import Check, Report, Watcher, limits_are_reached
+from serflab.rebalance.cycles import BACKGROUND, UNDER, Cycle, Victim
+from serflab.rebalance.proof import Check, Report, Watcher, failure, limits_are_reached
 
 
 class Client:
@@ -106,6 +106,14 @@ def cycles_taking(*nodes_of_each):
 )
 def test_the_limits_of_a_cycle_are_reached_and_kept(nodes_of_each, holds):
     assert limits_are_reached(cycles_taking(*nodes_of_each)).passed is holds
+
+
+def test_a_cycle_with_a_refused_victim_or_without_classes_is_a_failure():
+    classes = {"a": UNDER}
+    assert failure(Cycle(1.0, ended=1.5, classes=classes)) == ""
+    assert failure(Cycle(1.0, ended=1.5)) == "no classes"
+    assert failure(Cycle(1.0, ended=1.5, classes=classes, errors=["p1: Cannot evict pod"])) == "p1: Cannot evict pod"
+    assert failure(Cycle(1.0, ended=1.5, problems=["no score"])) == "no score"
 
 
 @pytest.fixture
