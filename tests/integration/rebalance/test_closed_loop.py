@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import requests
 from unheard import Silent
 
 from bare_serfs import CHECKOUT, port_block
@@ -22,13 +23,14 @@ from serflab.lab.tools.toolbox import Toolbox
 from serflab.rebalance.algorithms import ALGORITHMS
 from serflab.rebalance.explain import ended_cycles, explain
 from serflab.rebalance.loop import down, switch
+from serflab.rebalance.loop_files import DESCHEDULER_JOB
 from serflab.rebalance.loop_programs import CONTROLLER, DESCHEDULER, EXPORTER, PROMETHEUS, WEBHOOK, full_name
 from serflab.rebalance.loop_settings import NAMESPACE, Loop, load_loop
 from serflab.rebalance.loop_status import loop_status, picture
 from serflab.rebalance.names import EVICTION_IN_PROGRESS
 from serflab.rebalance.preflight import Preflight
 from serflab.rebalance.proof import Proof, Watcher, running_vms, under_way
-from serflab.rebalance.questions import api
+from serflab.rebalance.questions import api, is_up
 from serflab.rebalance.virtual_machines import list_vms
 
 
@@ -129,6 +131,13 @@ def test_a_second_up_changes_nothing_that_runs(loop):
     before = {name: state.pid for name, state in Supervisor(loop.directory).states().items()}
     serflab(loop, "up")
     assert {name: state.pid for name, state in Supervisor(loop.directory).states().items()} == before
+
+
+def test_prometheus_scrapes_the_descheduler_too(loop):
+    await_true(lambda: is_up(loop, DESCHEDULER_JOB), "the descheduler is not scraped")
+    asked = {"query": f'{{__name__=~"descheduler_.+",job="{DESCHEDULER_JOB}"}}'}
+    found = requests.get(f"{loop.prometheus}/api/v1/query", params=asked, timeout=10).json()["data"]["result"]
+    assert "descheduler_build_info" in {item["metric"]["__name__"] for item in found}
 
 
 @pytest.mark.parametrize("part", [WEBHOOK, PROMETHEUS, EXPORTER])
