@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from serflab.errors import InputError
+from serflab.rebalance.names import SAMPLES
 from serflab.rebalance.scenario import VM, Node, Scenario
 from serflab.rebalance.scenario_check import (
-    SAMPLES,
     check_scenario,
     find_file,
     load_scenario,
