@@ -203,7 +203,7 @@ def test_prometheus_scrapes_both_over_their_network(serf1, images, network, tmp_
         query = "http://prometheus:9091/api/v1/query?query=emulation_node_pod_count"
 
         def counts():
-            answer = serf1.exec("curl", "--silent", query, check=False)
+            answer = serf1.exec("curl", "--fail", "--silent", query, check=False)
             result = json.loads(answer)["data"]["result"] if answer else []
             return {item["metric"]["instance"]: item["value"][1] for item in result}
 
