@@ -123,11 +123,21 @@ class PodManager:
         `from_node` stays where it is. `SerflabError` when the new pod finds no node in time: then the VM is where it
         was (with the strategy delete-first: wherever the scheduler finds a place). A migration object that is under
         way by then goes on.
+
+        >>> from types import SimpleNamespace
+        >>> pods, vm = PodManager("demo"), SimpleNamespace(id="vm-2", cpu_consumption=0.15, memory_consumption=0.2)
+        >>> name = pods.create_pod(vm)
+        >>> pods.migrate_vm_pod(vm, from_node="node-without-it") == name, pods.delete_pod("vm-2")
+        (True, True)
         """
         return self._session.run(lambda client: self._migrate(client, vm, from_node, to_node))
 
     def get_pod_node_assignment(self, vm_id: str) -> str | None:
-        """Return the node that the scheduler has given to the pod of a VM, None while it has none."""
+        """Return the node that the scheduler has given to the pod of a VM, None while it has none.
+
+        >>> PodManager("demo").get_pod_node_assignment("nobody") is None
+        True
+        """
 
         async def ask(client: ApiClient) -> str | None:
             pod = current(await self._pods_of(client, vm_id))
