@@ -90,9 +90,9 @@ async def _remove_ended(objects: Objects, vm: Item) -> None:
             await _count_failure(objects, vm, pod)
             await launchers.delete(objects.client, pod)
         elif is_live(pod) and node_of(pod) and await objects.node_is_gone(node_of(pod)):
-            objects.events.tell(
-                vm, "NodeLost", f"node {node_of(pod)} is gone, and pod {name_of(pod)} with it", warning=True
-            )
+            message = f"node {node_of(pod)} is gone, and pod {name_of(pod)} with it"
+            for item in (vm, pod):
+                objects.events.tell(item, "NodeLost", message, warning=True)
             await launchers.delete(objects.client, pod)
 
 
@@ -108,9 +108,9 @@ async def _count_failure(objects: Objects, vm: Item, pod: Item) -> None:
     wait = objects.settings.wait_after(count, objects.settings.restart_backoff)
     told = {"consecutiveFailCount": count, "retryAfterTimestamp": written(now() + wait)}
     await objects.patch_vm_status(vm, changes(vm, status_of(vm, pod) | {"startFailure": told}))
-    objects.events.tell(
-        vm, "PodFailed", f"pod {name_of(pod)} has failed; the next one comes in {wait:g} s", warning=True
-    )
+    message = f"pod {name_of(pod)} has failed; the next one comes in {wait:g} s"
+    for item in (vm, pod):
+        objects.events.tell(item, "PodFailed", message, warning=True)
 
 
 async def _keep_one_pod(objects: Objects, vm: Item) -> float | None:

@@ -47,7 +47,8 @@ async def advance(objects: Objects, vm: Item, migration: Item) -> float | None:
 async def fail(objects: Objects, vm: Item, migration: Item, reason: str) -> None:
     """End a migration that cannot succeed; the VM stays with the pod that its status names, if that one lives."""
     await objects.patch_migration(migration, _failed(migration, reason))
-    objects.events.tell(vm, "FailedMigration", f"migration {name_of(migration)} failed: {reason}", warning=True)
+    for item in (vm, *filter(is_live, objects.pods_of(vm))):
+        objects.events.tell(item, "FailedMigration", f"migration {name_of(migration)} failed: {reason}", warning=True)
 
 
 async def fail_without_vm(objects: Objects, key: Key) -> None:

@@ -84,7 +84,7 @@ def test_a_pod_that_is_deleted_or_fails_is_made_anew(vms):
     assert failed["startFailure"]["consecutiveFailCount"] == 1
     eventually(lambda: vms.is_settled("vm-1") and vms.status("vm-1")["podName"] != second)
     eventually(lambda: "startFailure" not in vms.status("vm-1"))
-    eventually(lambda: "PodFailed" in vms.events("VirtualMachine", "vm-1"))
+    eventually(lambda: "PodFailed" in vms.events("VirtualMachine", "vm-1") & vms.events("Pod", second))
 
 
 def test_a_vm_that_fits_nowhere_says_why_until_there_is_room(vms, vm_serf):

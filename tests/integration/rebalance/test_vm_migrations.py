@@ -122,6 +122,7 @@ def test_a_migration_without_room_fails_is_tried_again_and_given_up(vms, vm_serf
         assert vms.status("vm-1")["podName"] == pod
         assert EVICTION_IN_PROGRESS not in vms.pods("vm-1")[0]["metadata"]["annotations"]
         eventually(lambda: vms.events("VirtualMachine", "vm-1") >= {"FailedMigration", "EvacuationAborted"})
+        eventually(lambda: "FailedMigration" in vms.events("Pod", pod))
     finally:
         for other in others:
             vm_serf.kubectl("uncordon", other)
