@@ -15,6 +15,7 @@ from serflab.rebalance import admission, policy
 from serflab.rebalance.descheduler import Descheduler
 from serflab.rebalance.names import GROUP, KWOK_TYPE, NODE_CORES, NODE_MEMORY_GIB, NODE_PODS, NODE_TYPE, SCHEDULABLE
 from serflab.rebalance.placement import node_body
+from serflab.rebalance.rules import RuleSettings
 from serflab.rebalance.scenario import Node
 from serflab.rebalance.webhook_configuration import PROBE
 
@@ -162,3 +163,7 @@ def test_our_group_is_named_as_in_the_code():
             group for body in bodies(name) for rule in body.get("rules") or () for group in rule.get("apiGroups", ())
         }
         assert {group for group in groups if "node-classifier" in group} == {GROUP}
+
+
+def test_prometheus_forgets_old_samples_after_what_the_rules_average_over_as_in_a_loop():
+    assert f"--query.lookback-delta={RuleSettings().window}" in arguments("prometheus")
